@@ -1,0 +1,1 @@
+"""Reading the clouds: an engine, and one folder per cloud with one file per kind."""

@@ -1,0 +1,150 @@
+"""What a report says: findings and the report that carries them, as values every renderer takes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from snapbase.model import Approval, Baseline, Coverage, Json, Principal, Run
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical, 4 for info."""
+        return list(Severity).index(self)
+
+
+class SubjectType(StrEnum):
+    SNAPSHOT = "snapshot"
+    CONTAINER = "container"
+    GUARDRAIL = "guardrail"
+    POLICY = "policy"
+    SCOPE = "scope"
+    PRINCIPAL = "principal"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a finding is about; None where not known."""
+
+    type: str
+    uid: str
+    address: str | None = None
+    name: str | None = None
+    created_at: datetime | None = None
+    encrypted: bool | None = None
+    source: str | None = None
+    origin: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """The principal of a finding, classified."""
+
+    principal: Principal
+    trust: str
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The change itself: `type` is a change's name (`grant-added`), `before` and `after` are plain values."""
+
+    type: str
+    before: Json = None
+    after: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """MITRE ATT&CK: techniques, and data components of the Snapshot data source (DS0020 until v17)."""
+
+    techniques: tuple[str, ...]
+    data_components: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    at: datetime
+    action: str
+    actor: str
+    source_ip: str | None
+    user_agent: str | None
+    event_id: str
+    certainty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    id: str
+    """Stable fingerprint: the same entry with the same value has the same id in every run."""
+    rule: str
+    severity: Severity
+    title: str
+    detail: str = ""
+    """One sentence more where the title cannot carry it: why the severity, what limits the grant."""
+    cloud: str
+    account: str
+    location: str
+    kind: str
+    subject: Subject
+    entry: str
+    """The entry of the subject that differs; an approval pins exactly this."""
+    count: int = 1
+    """How many resources lie below or behind it."""
+    approval: Approval | None = None
+    """The approval that ended, or that covers part of it."""
+    grantee: Grantee | None = None
+    change: Delta
+    attribution: tuple[Attribution, ...] = ()
+    attack: Attack
+    undo: str = ""
+    """The command that takes it back; printed, never run."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageGap:
+    """A scope that is not completely read."""
+
+    coverage: Coverage
+    since_run: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    snapshots: int = 0
+    initial: int = 0
+    """Resources seen for the first time by the first complete read of their scope: folded, not news."""
+    initial_scopes: int = 0
+    expected_appeared: int = 0
+    expected_disappeared: int = 0
+    approved_exposures: int = 0
+    by_kind: tuple[tuple[str, int], ...] = ()
+    """Open resources per kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The answer of one diff: everything a renderer needs, sorted: severity, then rule, then uid."""
+
+    baseline: Baseline | None
+    run: Run
+    complete: bool
+    """Whether every scope was completely read."""
+    evaluated_at: datetime
+    summary: Summary
+    coverage: tuple[CoverageGap, ...]
+    """Every scope that is not complete."""
+    findings: tuple[Finding, ...]
+    since: str = ""
+    """What it is compared with, in words, where not an approved baseline: `run 12`."""
+    notes: tuple[str, ...] = field(default=())
+    """What must be said beside the findings: trust lists that could not be read, and the like."""
