@@ -1,8 +1,23 @@
-"""Pure: (before, after, coverage) -> changes."""
+"""Pure: (approved, present, coverage) -> changes.
 
-from dataclasses import dataclass
+A resource is compared entry by entry: its presence, each attribute, each grant. The approved value of an entry is its
+value as of the newest pin on it that has not ended, else as of the baseline. New is a fact only where absence was one:
+a resource first seen by the first complete read of its scope is `INITIAL`, and only its exposure is listed.
+"""
 
-from snapbase.model import Pin, Scope, State
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from snapbase.exposure import Exposure, expose
+from snapbase.model import Approval, Coverage, Grant, Json, Pin, Scope, State
+from snapbase.trust import TrustList
+
+PRESENCE = "presence"
+SHARING = "sharing"
+WHOLE = "*"
+"""A pin's entry that stands for everything about its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +41,340 @@ class Candidate:
     absence_known: bool
     """Whether the scope had been listed completely at or before the baseline's revision: only then is new a fact."""
     pins: tuple[PinnedState, ...] = ()
+    """Newest first."""
+
+
+class ChangeType(StrEnum):
+    APPEARED = "appeared"
+    DISAPPEARED = "disappeared"
+    REPLACED = "replaced"
+    MODIFIED = "modified"
+    GRANT_ADDED = "grant-added"
+    GRANT_CHANGED = "grant-changed"
+    """The same principal by the same way, under another condition or until another date."""
+    GRANT_REMOVED = "grant-removed"
+    GRANT_WORSE = "grant-worse"
+    """The grant is the same; its principal is trusted less, or a guardrail in front of it fell."""
+    SHARING_UNREAD = "sharing-unread"
+    COVERAGE_LOST = "coverage-lost"
+    TRUST_WIDENED = "trust-widened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry that differs from what was approved."""
+
+    type: ChangeType
+    scope: Scope
+    uid: str
+    entry: str
+    before: State | None = None
+    after: State | None = None
+    was: Json = None
+    now: Json = None
+    exposure_before: Exposure | None = None
+    exposure: Exposure | None = None
+    initial: bool = False
+    """True where the resource itself is folded as initial: the exposure may be older than snapbase."""
+    ended: Approval | None = None
+    """The approval that let this through until it ended."""
+    covers: tuple[tuple[str, str], ...] = ()
+    """Every (subject, entry) that approving this change pins, where more than its own."""
+
+    @property
+    def state(self) -> State | None:
+        """The side to describe it by."""
+        return self.after or self.before
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything beside the resources that a side of the comparison is judged by."""
+
+    trust: TrustList
+    guards: Mapping[str, State] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The approved and the present view, and those of the pins (by the trust list they were approved under)."""
+
+    before: View
+    after: View
+    pinned: Mapping[int, TrustList]
+    approved_at: datetime
+    at: datetime
+    """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One approved value of an entry: where it comes from."""
+
+    state: State | None
+    absence_known: bool
+    trust: TrustList
+    ended: Approval | None
+
+
+def entries(state: State | None) -> dict[str, Json]:
+    """A state as comparable values by entry name: `presence`, `attr:<name>`, `grant:<principal>|<access>|<way>`."""
+    if state is None:
+        return {}
+    return {PRESENCE: state.resource.uid} | _attributes(state) | {n: _terms(g) for n, g in _by_entry(state).items()}
+
+
+def _attributes(state: State | None) -> dict[str, Json]:
+    if state is None:
+        return {}
+    resource = state.resource
+    values: dict[str, Json] = {}
+    for name in ("name", "owner", "source", "origin", "encrypted", "key"):
+        values[f"attr:{name}"] = getattr(resource, name)
+    values["attr:tags"] = dict(resource.tags)
+    for name, value in {**resource.attributes, **resource.facts}.items():
+        values[f"attr:{name}"] = value
+    return values
+
+
+def grant_entry(grant: Grant) -> str:
+    """The entry name of a grant; its condition and end are its value."""
+    return f"grant:{grant.principal.kind}:{grant.principal.id}|{grant.access}|{grant.mechanism}"
+
+
+def compare(candidates: Iterable[Candidate], sides: Sides) -> Iterator[Change]:
+    """Every change of every candidate; resources that came back under the same address as one replacement."""
+    lone: list[Change] = []
+    for candidate in candidates:
+        for change in _compare_one(candidate, sides):
+            if change.type in (ChangeType.APPEARED, ChangeType.DISAPPEARED):
+                lone.append(change)
+            else:
+                yield change
+    yield from _join_replacements(lone)
+
+
+def _compare_one(candidate: Candidate, sides: Sides) -> Iterator[Change]:
+    presence = _layer(candidate, PRESENCE, sides)
+    after = candidate.after
+    if after is None:
+        if presence.state is not None:
+            yield _change(ChangeType.DISAPPEARED, candidate, presence, PRESENCE)
+        return
+    initial = False
+    if presence.state is None:
+        if presence.absence_known:
+            yield _change(ChangeType.APPEARED, candidate, presence, PRESENCE)
+        else:
+            initial = True
+    else:
+        yield from _modified(candidate, sides)
+    yield from _grants(candidate, sides, initial=initial)
+    yield from _unread(candidate, sides)
+
+
+def _modified(candidate: Candidate, sides: Sides) -> Iterator[Change]:
+    present = _attributes(candidate.after)
+    names = set(present)
+    for state in (candidate.before, *(pinned.state for pinned in candidate.pins)):
+        names |= set(_attributes(state))
+    for name in sorted(names):
+        layer = _layer(candidate, name, sides)
+        was, now = _attributes(layer.state).get(name), present.get(name)
+        if was != now:
+            yield replace(_change(ChangeType.MODIFIED, candidate, layer, name), was=was, now=now)
+
+
+def _grants(candidate: Candidate, sides: Sides, *, initial: bool) -> Iterator[Change]:
+    after = candidate.after
+    present = _by_entry(after)
+    approved_names = set(_by_entry(candidate.before))
+    for pinned in candidate.pins:
+        approved_names |= set(_by_entry(pinned.state))
+    for name in sorted(set(present) | approved_names):
+        layer = _layer(candidate, name, sides)
+        was, now = _by_entry(layer.state).get(name), present.get(name)
+        if was is None and now is None:
+            continue
+        yield from _grant(candidate, sides, layer, name, was, now, initial=initial)
+
+
+def _grant(
+    candidate: Candidate,
+    sides: Sides,
+    layer: _Layer,
+    name: str,
+    was: Sequence[Grant] | None,
+    now: Sequence[Grant] | None,
+    *,
+    initial: bool,
+) -> Iterator[Change]:
+    then = _worst(was, layer.state, sides.before.guards, layer.trust, sides.approved_at)
+    exposure = _worst(now, candidate.after, sides.after.guards, sides.after.trust, sides.at)
+    change = replace(
+        _change(ChangeType.GRANT_ADDED, candidate, layer, name),
+        was=_terms(was),
+        now=_terms(now),
+        exposure_before=then,
+        exposure=exposure,
+        initial=initial,
+    )
+    if was is None:
+        yield change
+    elif now is None:
+        # Grants that were not read again stay in the state, so a missing one was really taken away.
+        yield replace(change, type=ChangeType.GRANT_REMOVED)
+    elif was != now:
+        yield replace(change, type=ChangeType.GRANT_CHANGED)
+    elif then and exposure and _is_worse(then, exposure):
+        yield replace(change, type=ChangeType.GRANT_WORSE)
+
+
+def _is_worse(then: Exposure, now: Exposure) -> bool:
+    return now.trust.rank > then.trust.rank or (now.trust.foreign and now.effect.rank > then.effect.rank)
+
+
+def _worst(
+    grants: Sequence[Grant] | None,
+    state: State | None,
+    guards: Mapping[str, State],
+    trust: TrustList,
+    at: datetime,
+) -> Exposure | None:
+    if not grants or state is None:
+        return None
+    exposures = [expose(grant, state, guards, trust, on=at.date()) for grant in grants]
+    return max(exposures, key=lambda each: each.badness)
+
+
+def _unread(candidate: Candidate, sides: Sides) -> Iterator[Change]:
+    after = candidate.after
+    if after is None or after.miss is None:
+        return
+    layer = _layer(candidate, SHARING, sides)
+    if layer.state is not None and layer.state.miss is not None:
+        return
+    yield replace(_change(ChangeType.SHARING_UNREAD, candidate, layer, SHARING), now=after.miss.reason)
+
+
+def _by_entry(state: State | None) -> dict[str, list[Grant]]:
+    found: dict[str, list[Grant]] = {}
+    for grant in sorted((state.grants if state else None) or ()):
+        found.setdefault(grant_entry(grant), []).append(grant)
+    return found
+
+
+def _terms(grants: Sequence[Grant] | None) -> Json:
+    if grants is None:
+        return None
+    return [[each.condition, each.expires_at.isoformat() if each.expires_at else ""] for each in grants]
+
+
+def _layer(candidate: Candidate, entry: str, sides: Sides) -> _Layer:
+    """The approved value of an entry, and the newest approval of it that has ended (an ended pin falls through)."""
+    ended: Approval | None = None
+    for pinned in candidate.pins:
+        pin = pinned.pin
+        if not _covers(pin.entry, entry):
+            continue
+        if pin.approval.until is not None and sides.at >= pin.approval.until:
+            ended = ended or pin.approval
+            continue
+        trust = sides.pinned.get(pin.trust_id or 0, sides.before.trust)
+        return _Layer(pinned.state, pinned.absence_known, trust, ended)
+    return _Layer(candidate.before, candidate.absence_known, sides.before.trust, ended)
+
+
+def _covers(pinned: str, entry: str) -> bool:
+    """A pin on presence names the thing as it was: its attributes too, but never who may use it."""
+    return pinned in (entry, WHOLE) or (pinned == PRESENCE and entry.startswith("attr:"))
+
+
+def _change(kind: ChangeType, candidate: Candidate, layer: _Layer, entry: str) -> Change:
+    return Change(
+        type=kind,
+        scope=candidate.scope,
+        uid=candidate.uid,
+        entry=entry,
+        before=layer.state,
+        after=candidate.after,
+        ended=layer.ended,
+    )
+
+
+def _join_replacements(lone: Sequence[Change]) -> Iterator[Change]:
+    """An address that went and came back in one scope is one replacement, not a deletion and a creation."""
+    gone = {_place(change): change for change in lone if change.type == ChangeType.DISAPPEARED}
+    joined: set[int] = set()
+    for change in lone:
+        if change.type != ChangeType.APPEARED:
+            continue
+        old = gone.get(_place(change))
+        if old is None or id(old) in joined:
+            yield change
+            continue
+        joined.add(id(old))
+        covers = ((change.uid, PRESENCE), (old.uid, WHOLE))
+        yield replace(
+            change,
+            type=ChangeType.REPLACED,
+            before=old.before,
+            was=old.uid,
+            now=change.uid,
+            ended=change.ended or old.ended,
+            covers=covers,
+        )
+    yield from (old for old in gone.values() if id(old) not in joined)
+
+
+def _place(change: Change) -> tuple[Scope, str]:
+    state = change.state
+    return change.scope, state.resource.address if state else change.uid
+
+
+def scope_subject(scope: Scope) -> str:
+    """The pin subject of a scope's coverage."""
+    return f"scope:{scope.cloud}/{scope.account}/{scope.location}/{scope.kind}"
+
+
+def compare_coverage(
+    before: Mapping[tuple[Scope, str], Coverage],
+    after: Mapping[tuple[Scope, str], Coverage],
+    pins: Sequence[tuple[Pin, Coverage | None]],
+    *,
+    at: datetime,
+) -> Iterator[Change]:
+    """Scopes that were completely read when approved and are not now. `pins` newest first, with what they pinned."""
+    for (scope, aspect), coverage in sorted(after.items()):
+        if coverage.complete:
+            continue
+        subject, entry = scope_subject(scope), f"coverage:{aspect}"
+        approved, ended = before.get((scope, aspect)), None
+        for pin, value in pins:
+            if (pin.subject, pin.entry) != (subject, entry):
+                continue
+            if pin.approval.until is not None and at >= pin.approval.until:
+                ended = ended or pin.approval
+                continue
+            approved = value
+            break
+        if approved is not None and approved.complete:
+            yield Change(
+                type=ChangeType.COVERAGE_LOST,
+                scope=scope,
+                uid=subject,
+                entry=entry,
+                was=approved.outcome,
+                now=f"{coverage.outcome}: {coverage.reason}",
+                ended=ended,
+            )
+
+
+def compare_trust(before: TrustList, after: TrustList, pinned: Mapping[str, TrustList]) -> Iterator[Change]:
+    """What people added to the trust list since; `pinned` maps a subject to the list under which it was approved."""
+    nowhere = Scope("", "", "", "")
+    for subject, words in after.widened_since(before):
+        approved = pinned.get(subject)
+        if approved is not None and subject not in dict(after.widened_since(approved)):
+            continue
+        yield Change(type=ChangeType.TRUST_WIDENED, scope=nowhere, uid=subject, entry="trust", now=words)

@@ -108,6 +108,8 @@ class Finding:
     attack: Attack
     undo: str = ""
     """The command that takes it back; printed, never run."""
+    covers: tuple[tuple[str, str], ...] = ()
+    """Every (subject, entry) that approving this finding pins; never empty in a report."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Access(StrEnum):
     """Change who else may use it."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One way one principal can use a resource (or, on a container, everything below it)."""
 
@@ -149,6 +149,13 @@ class Grant:
     """The cloud's own name of the way: `ec2:createVolumePermission`, `azure.rbac/Owner`, `gcp.iam/roles/owner`."""
     condition: str = ""
     expires_at: datetime | None = None
+
+    def __lt__(self, other: "Grant") -> bool:
+        return self._order() < other._order()
+
+    def _order(self) -> tuple[Principal, str, str, str, str]:
+        ends = self.expires_at.isoformat() if self.expires_at else ""
+        return (self.principal, self.access, self.mechanism, self.condition, ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""A live download link: whoever has the URL has the data, and no log says who used it."""
+
+from snapbase.diff import Change, ChangeType
+from snapbase.exposure import Effect
+from snapbase.finding import Attack, Severity
+from snapbase.model import PrincipalKind
+from snapbase.rules.example import AZURE, shared
+from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.severity import effect_words, of_exposure
+from snapbase.rules.undo import unshare
+from snapbase.trust import TrustClass
+
+
+def _judge(change: Change, _: Context) -> Verdict | None:
+    exposure = change.exposure
+    if exposure is None or exposure.grant.principal.kind != PrincipalKind.BEARER:
+        return None
+    detail = (
+        effect_words(exposure) or "Whoever holds the URL can download it; the cloud does not say who, or until when."
+    )
+    return Verdict(of_exposure(exposure), "A SAS download link is live", detail, unshare(change))
+
+
+RULE = Rule(
+    id="bearer-access",
+    title="A live SAS link",
+    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    judge=_judge,
+    attack=Attack(("T1537", "T1578"), ("DC0058",)),
+    severities="critical; medium while the network policy holds it back",
+    blind="Who asked for it and until when (only the Activity Log may), and downloads (nothing logs them).",
+    examples=(
+        Example("SAS", shared(PrincipalKind.BEARER, "sas", TrustClass.UNKNOWN, scope=AZURE), Severity.CRITICAL),
+        Example(
+            "SAS behind DenyAll",
+            shared(PrincipalKind.BEARER, "sas", TrustClass.UNKNOWN, scope=AZURE, effect=Effect.LATENT),
+            Severity.MEDIUM,
+        ),
+        Example("an account is not a bearer", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), None),
+    ),
+)

@@ -1,0 +1,46 @@
+"""Everyone can take it."""
+
+from snapbase.diff import Change, ChangeType
+from snapbase.exposure import Effect
+from snapbase.finding import Attack, Severity
+from snapbase.model import PrincipalKind
+from snapbase.rules.example import shared
+from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.severity import effect_words, expiry_words, of_exposure
+from snapbase.rules.undo import unshare
+from snapbase.trust import TrustClass
+
+
+def _judge(change: Change, _: Context) -> Verdict | None:
+    exposure = change.exposure
+    if exposure is None or exposure.trust != TrustClass.ANYONE:
+        return None
+    who = "anyone" if exposure.grant.principal.kind == PrincipalKind.PUBLIC else "anyone who signs in to the cloud"
+    title = f"Public: {who} can {exposure.grant.access} it"
+    detail = " ".join(filter(None, (effect_words(exposure), expiry_words(exposure))))
+    return Verdict(of_exposure(exposure), title, detail, unshare(change))
+
+
+RULE = Rule(
+    id="public-share",
+    title="Shared with everyone",
+    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    judge=_judge,
+    attack=Attack(("T1537", "T1578"), ("DC0058",)),
+    severities="critical; high while block public access holds it back",
+    blind="A share opened and closed between two runs.",
+    examples=(
+        Example("group all", shared(PrincipalKind.PUBLIC, "all", TrustClass.ANYONE), Severity.CRITICAL),
+        Example(
+            "blocked, but armed",
+            shared(PrincipalKind.PUBLIC, "all", TrustClass.ANYONE, effect=Effect.LATENT),
+            Severity.HIGH,
+        ),
+        Example(
+            "all Google accounts",
+            shared(PrincipalKind.AUTHENTICATED, "allAuthenticatedUsers", TrustClass.ANYONE),
+            Severity.CRITICAL,
+        ),
+        Example("one account", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), None),
+    ),
+)

@@ -1,0 +1,200 @@
+"""Pure: a principal, seen from the account that owns the data -> a trust class, with a label.
+
+A trust list is a value: it is stored with the run it judged, so that the same store always gives the same report.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from snapbase.config import TrustSection
+from snapbase.model import Principal, PrincipalKind
+
+
+class TrustClass(StrEnum):
+    """From harmless to worst; a principal that moves down this list is a finding of its own."""
+
+    OWN = "own"
+    """The account that owns the data."""
+    ORG = "org"
+    """Another account, project or person of our own organisation."""
+    TRUSTED = "trusted"
+    PROVIDER = "provider"
+    """A service of the cloud provider."""
+    FORMER_ORG = "former-org"
+    UNKNOWN = "unknown"
+    ANYONE = "anyone"
+
+    @property
+    def rank(self) -> int:
+        return list(TrustClass).index(self)
+
+    @property
+    def foreign(self) -> bool:
+        """Nobody has said this principal may hold our data."""
+        return self.rank >= TrustClass.FORMER_ORG.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    trust: TrustClass
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TrustedEntry:
+    """One line of `[trust] accounts`."""
+
+    id: str
+    name: str = ""
+    reason: str = ""
+    until: str = ""
+    """ISO date; empty: no end."""
+    kinds: tuple[str, ...] = ()
+
+    def holds(self, kind: str, on: date) -> bool:
+        if self.until and on > date.fromisoformat(self.until):
+            return False
+        return not self.kinds or any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """Who counted as whom when a run was judged."""
+
+    own: frozenset[str] = frozenset()
+    """Accounts, subscriptions and projects (ids and numbers) that snapbase reads."""
+    members: frozenset[str] = frozenset()
+    """Accounts of our organisations, as last listed."""
+    former: frozenset[str] = frozenset()
+    """Accounts that were members once."""
+    organizations: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    entries: tuple[TrustedEntry, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain and sorted: the same list gives the same bytes."""
+        sets = ("own", "members", "former", "organizations", "tenants", "domains")
+        return {name: sorted(getattr(self, name)) for name in sets} | {"entries": [asdict(e) for e in self.entries]}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "TrustList":
+        entries = tuple(TrustedEntry(**{**each, "kinds": tuple(each["kinds"])}) for each in body["entries"])
+        return cls(**{name: frozenset(body[name]) for name in body if name != "entries"}, entries=entries)
+
+    def widened_since(self, before: "TrustList") -> tuple[tuple[str, str], ...]:
+        """What a person added since: (subject, words) pairs. Members come and go by themselves and are not listed."""
+        added = []
+        for name in ("organizations", "tenants", "domains"):
+            new = sorted(getattr(self, name) - getattr(before, name))
+            added.extend((f"trust:{name}:{value}", f"{name[:-1]} {value} is now ours") for value in new)
+        known = {each.id: each for each in before.entries}
+        for entry in self.entries:
+            old = known.get(entry.id)
+            if old is None or _wider(entry, old):
+                what = "is now trusted" if old is None else "is trusted for more or for longer"
+                added.append((f"trust:account:{entry.id}", f"{entry.name or entry.id} {what}: {entry.reason}"))
+        return tuple(added)
+
+    def judge(self, principal: Principal, *, account: str, kind: str, on: date) -> Judgement:
+        """The class of `principal` for data of `kind` in `account`, on a day."""
+        if principal.kind in (PrincipalKind.PUBLIC, PrincipalKind.AUTHENTICATED):
+            return Judgement(TrustClass.ANYONE)
+        home = _home(principal)
+        if account in home:
+            return Judgement(TrustClass.OWN)
+        entry = next((each for each in self.entries if each.id == principal.id or each.id in home), None)
+        if entry is not None and entry.holds(kind, on):
+            return Judgement(TrustClass.TRUSTED, entry.name or None)
+        if any(home & ours for ours in (self.own, self.members, self.organizations, self.tenants, self.domains)):
+            return Judgement(TrustClass.ORG)
+        if principal.kind == PrincipalKind.SERVICE:
+            return Judgement(TrustClass.PROVIDER)
+        if home & self.former:
+            return Judgement(TrustClass.FORMER_ORG, "left the organisation")
+        return Judgement(TrustClass.UNKNOWN, _why_unknown(principal, entry))
+
+
+def from_config(section: TrustSection) -> TrustList:
+    """The part of a trust list that people write."""
+    entries = tuple(
+        TrustedEntry(e.id, e.name, e.reason, e.until.isoformat() if e.until else "", tuple(e.kinds))
+        for e in sorted(section.accounts, key=lambda each: each.id)
+    )
+    return TrustList(
+        organizations=frozenset(section.organizations),
+        tenants=frozenset(section.tenants),
+        domains=frozenset(section.domains),
+        entries=entries,
+    )
+
+
+def worse(
+    principals: Iterable[Principal], before: TrustList, after: TrustList, *, on: tuple[date, date]
+) -> set[Principal]:
+    """Principals that some list trusted more on the earlier day than the later list does on the later day."""
+    kinds = {kind for trust in (before, after) for entry in trust.entries for kind in entry.kinds} | {""}
+    found = set()
+    for principal in principals:
+        for kind in kinds:
+            then = before.judge(principal, account="", kind=kind, on=on[0])
+            now = after.judge(principal, account="", kind=kind, on=on[1])
+            if now.trust.rank > then.trust.rank:
+                found.add(principal)
+                break
+    return found
+
+
+def _wider(new: TrustedEntry, old: TrustedEntry) -> bool:
+    longer = bool(old.until) and (not new.until or new.until > old.until)
+    broader = bool(old.kinds) and (not new.kinds or not set(new.kinds) <= set(old.kinds))
+    return longer or broader
+
+
+_ORGANIZATION_ARN = re.compile(r":organizations::(\d{12}):(?:organization|ou)/(o-[a-z0-9]+)")
+_SERVICE_ACCOUNT = re.compile(r"@([a-z][a-z0-9.:-]*)\.iam\.gserviceaccount\.com$")
+_NUMBERED_ACCOUNT = re.compile(r"^(?:service-)?(\d+)(?:-compute)?@")
+_APPSPOT_ACCOUNT = re.compile(r"^([a-z][a-z0-9-]*)@appspot\.gserviceaccount\.com$")
+_POOL = re.compile(r"iam\.googleapis\.com/(?:projects|locations/[^/]+|organizations)/([^/]+)")
+
+
+def _home(principal: Principal) -> frozenset[str]:
+    """The accounts, organisations, tenants and domains that a principal's own id proves it belongs to."""
+    kind, key = principal.kind, principal.id
+    if kind in (PrincipalKind.ORGANIZATION, PrincipalKind.ORGANIZATIONAL_UNIT):
+        match = _ORGANIZATION_ARN.search(key)
+        return frozenset({match[2]} if match else ())
+    if kind in (PrincipalKind.ACCOUNT, PrincipalKind.SUBSCRIPTION, PrincipalKind.TENANT):
+        return frozenset({key})
+    if kind == PrincipalKind.DOMAIN:
+        return frozenset({key.lower()})
+    if kind in (PrincipalKind.USER, PrincipalKind.GROUP) and "@" in key:
+        return frozenset({key.rpartition("@")[2].lower()})
+    if kind == PrincipalKind.SERVICE_ACCOUNT:
+        found = [pattern.search(key) for pattern in (_SERVICE_ACCOUNT, _NUMBERED_ACCOUNT, _APPSPOT_ACCOUNT)]
+        return frozenset(match[1] for match in found if match)
+    if kind == PrincipalKind.PROJECT_TEAM:
+        return frozenset({key.rpartition(":")[2]})
+    if kind == PrincipalKind.FEDERATED:
+        match = _POOL.search(key)
+        return frozenset({match[1]} if match else ())
+    return frozenset()
+
+
+def _why_unknown(principal: Principal, entry: TrustedEntry | None) -> str | None:
+    if entry is not None:
+        return f"{entry.name or 'trusted'}, but not for this kind or no longer (until {entry.until or 'always'})"
+    if unresolved(principal):
+        return "directory object, home tenant not resolved"
+    return None
+
+
+def unresolved(principal: Principal) -> bool:
+    """An Azure directory object: a role assignment does not tell a guest from an employee (Microsoft Graph would)."""
+    kinds = (PrincipalKind.USER, PrincipalKind.GROUP, PrincipalKind.SERVICE_PRINCIPAL)
+    return principal.kind in kinds and "@" not in principal.id
