@@ -1,0 +1,44 @@
+"""The command line: parse -> operation -> report -> exit code."""
+
+import sys
+
+
+def main() -> None:
+    """The console script. Every `SnapbaseError` becomes two lines on stderr and its own exit code."""
+    from snapbase.cli.app import app
+    from snapbase.errors import SnapbaseError
+
+    try:
+        code = app(standalone_mode=False)
+    except SnapbaseError as error:
+        _say(f"snapbase: {error.message}")
+        if error.hint:
+            _say(f"  {error.hint}")
+        code = error.exit_code
+    except KeyboardInterrupt:
+        _say("snapbase: stopped. What was recorded stays; nothing was taken for deleted.")
+        code = 2
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        code = _click_error(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _click_error(error: Exception) -> int:
+    """Usage errors in click's own words; anything else is a bug and keeps its traceback."""
+    import click
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort):
+        _say("snapbase: stopped.")
+        return 2
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    raise error
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

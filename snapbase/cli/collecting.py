@@ -1,0 +1,128 @@
+"""`collect` and `run`: the commands that look at clouds."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from snapbase.cli.context import (
+    AccountOption,
+    CloudOption,
+    FormatOption,
+    KindOption,
+    OutputOption,
+    RegionOption,
+    configuration,
+    opened,
+    publish,
+    say,
+)
+
+if TYPE_CHECKING:
+    from snapbase.collect.engine import Progress, Selection
+    from snapbase.config import Config
+    from snapbase.operations.collect import Collected
+    from snapbase.store import Store
+
+
+def collect(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be read, and what it costs.")] = False,
+    cloud: CloudOption = None,
+    account: AccountOption = None,
+    region: RegionOption = None,
+    kind: KindOption = None,
+) -> None:
+    """Enumerate snapshots and who they are shared with, into the store.
+
+    Narrowing (--cloud, --account, --region, --kind) never closes anything outside.
+    """
+    config = configuration(context)
+    selection = _selection(cloud, account, region, kind)
+    if plan:
+        _plan(context, config, selection)
+        return
+    with opened(context, config, write=True) as store, store.lock():
+        result = _collect(context, store, config, selection)
+    raise typer.Exit(3 if result.unread else 0)
+
+
+def run(
+    context: typer.Context,
+    fmt: FormatOption = "table",
+    output: OutputOption = None,
+    fail_on: Annotated[str | None, typer.Option(help="Lowest severity that counts as drift.")] = None,
+    allow_incomplete: Annotated[bool, typer.Option(help="Exit 0 where the only trouble is coverage.")] = False,
+) -> None:
+    """What cron calls: collect, diff against the approved baseline, one lock, one exit code."""
+    from snapbase.cli.reporting import rendered
+    from snapbase.operations import diff as operation
+
+    config = configuration(context)
+    with opened(context, config, write=True) as store, store.lock():
+        result = _collect(context, store, config, _selection(None, None, None, None))
+        report = operation.diff(store, result.run, operation.against_baseline(store, result.run))
+    publish(rendered(report, fmt, output), output)
+    level = fail_on or config.report.fail_on
+    raise typer.Exit(operation.exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))
+
+
+def _selection(*narrowed: list[str] | None) -> "Selection":
+    from snapbase.collect.engine import Selection
+
+    clouds, accounts, locations, kinds = (tuple(each or ()) for each in narrowed)
+    return Selection(clouds=clouds, accounts=accounts, locations=locations, kinds=kinds)
+
+
+def _collect(context: typer.Context, store: "Store", config: "Config", selection: "Selection") -> "Collected":
+    from snapbase.operations.collect import collect as operation
+
+    stop = threading.Event()
+    with _stopping(stop), _progress(context) as progress:
+        result = operation(store, config, selection, progress=progress, stop=stop)
+    unread = f", {result.unread} not read completely" if result.unread else ""
+    say(context, f"Run {result.run.id}: {result.resources:,} resources in {result.scopes} scopes{unread}.")
+    return result
+
+
+def _plan(context: typer.Context, config: "Config", selection: "Selection") -> None:
+    from snapbase.collect import engine
+
+    with opened(context, config) as store:
+        lines = engine.plan(config, selection, known=store.known_scopes())
+    for line in lines:
+        typer.echo(str(line))
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C asks the run to end in order; the second ends it."""
+
+    def ask(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.set()
+        sys.stderr.write("\nStopping; what was read is kept. Press Ctrl-C again to stop at once.\n")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress(context: typer.Context) -> Iterator[Callable[["Progress"], None]]:
+    if context.obj.quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=None)
+        yield lambda seen: bar.update(task, completed=seen.done, total=seen.planned or None)

@@ -1,0 +1,97 @@
+"""What every command starts from: the options before the command's name, the configuration, the store."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from snapbase.errors import UsageError
+
+if TYPE_CHECKING:
+    from snapbase.config import Config
+    from snapbase.store import Store
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file (SNAPBASE_CONFIG).", show_default=False)
+]
+StoreOption = Annotated[str | None, typer.Option("--store", help="Store URL (SNAPBASE_STORE_URL).", show_default=False)]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on stderr.")]
+FormatOption = Annotated[str, typer.Option("--format", "-f", help="table, json, csv, markdown, html or sarif.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the report there (mode 0600).")]
+CloudOption = Annotated[list[str] | None, typer.Option("--cloud", help="aws, azure or gcp; repeatable.")]
+AccountOption = Annotated[list[str] | None, typer.Option("--account", help="Account, subscription or project.")]
+RegionOption = Annotated[list[str] | None, typer.Option("--region", help="Region or `global`; repeatable.")]
+KindOption = Annotated[list[str] | None, typer.Option("--kind", help="Such as aws.ec2.snapshot; globs; repeatable.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    config_path: Path | None
+    store_url: str | None
+    quiet: bool
+
+
+def configuration(context: typer.Context) -> "Config":
+    from snapbase.config import load
+
+    given: Globals = context.obj
+    return load(given.config_path, os.environ)
+
+
+@contextmanager
+def opened(context: typer.Context, config: "Config", *, write: bool = False) -> Iterator["Store"]:
+    """The store named by `--store`, the environment, the configuration, or the user's data folder."""
+    from snapbase.config import store_url
+    from snapbase.store import Store
+
+    given: Globals = context.obj
+    with Store.open(given.store_url or store_url(config), write=write) as store:
+        yield store
+
+
+def say(context: typer.Context, line: str) -> None:
+    """A line for people: stderr, unless quiet."""
+    given: Globals = context.obj
+    if not given.quiet:
+        sys.stderr.write(f"{line}\n")
+
+
+def publish(text: str, output: Path | None) -> None:
+    """The report itself: stdout, or a file that only its owner can read."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def duration(text: str) -> timedelta:
+    """`90m`, `24h`, `7d`, `2w`."""
+    unit = _UNITS.get(text[-1:])
+    if unit is None or not text[:-1].isdigit():
+        raise UsageError(f"{text} is not a length of time.", hint="Write 90m, 24h, 7d or 2w.")
+    return timedelta(**{unit: int(text[:-1])})
+
+
+def moment(text: str) -> datetime:
+    """An end: a date (its last moment, UTC), an RFC 3339 time, or a length of time from now."""
+    if text[-1:] in _UNITS and text[:-1].isdigit():
+        return datetime.now(UTC) + duration(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text} is not a date.", hint="Write 2026-12-31, an RFC 3339 time, or 30d.") from None
+    if len(text) == 10:
+        at += timedelta(days=1)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

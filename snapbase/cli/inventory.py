@@ -1,0 +1,169 @@
+"""`snapshots`: the inventory, and one snapshot's whole story."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snapbase.cli.context import AccountOption, KindOption, configuration, opened
+
+if TYPE_CHECKING:
+    from snapbase.exposure import Exposure
+    from snapbase.operations.inventory import Listed, Story
+
+
+def list_snapshots(
+    context: typer.Context,
+    match: Annotated[str, typer.Argument(help="Part of a uid, address or name.")] = "",
+    run: Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")] = None,
+    account: AccountOption = None,
+    kind: KindOption = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Only what somebody else can use.")] = False,
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+) -> None:
+    """What there is, and who else can use it."""
+    from snapbase.operations import inventory as operation
+    from snapbase.operations.diff import finished_run
+    from snapbase.report.listing import listing
+
+    with opened(context, configuration(context)) as store:
+        found = operation.snapshots(
+            store,
+            finished_run(store, run),
+            kinds=tuple(kind or ()),
+            accounts=tuple(account or ()),
+            match=match,
+            shared=shared,
+        )
+        if fmt == "json":
+            for each in found:
+                typer.echo(json.dumps(_as_json(each)))
+            return
+        rows = [_row(each) for each in found]
+    columns = ("kind", "account", "location", "created", "name", "shared with", "uid")
+    typer.echo(listing(columns, rows, empty="Nothing matches."), nl=False)
+
+
+def _row(listed: "Listed") -> tuple[str, ...]:
+    state = listed.state
+    created = state.resource.created_at
+    return (
+        state.scope.kind,
+        state.scope.account,
+        state.scope.location,
+        f"{created:%Y-%m-%d}" if created else "",
+        state.resource.name or "",
+        _sharing(listed),
+        state.resource.uid,
+    )
+
+
+def _sharing(listed: "Listed") -> str:
+    state = listed.state
+    if state.grants is None:
+        return "unknown: never read"
+    words = ", ".join(_exposed(each) for each in listed.exposures)
+    if state.miss is not None:
+        return f"{words or 'nobody'}, as last read"
+    return words or ("nobody (inferred)" if state.resource.inferred else "nobody")
+
+
+def _exposed(exposure: "Exposure") -> str:
+    effect = "" if exposure.effect == "effective" else f", {exposure.effect}"
+    return f"{exposure.grant.principal} ({exposure.judgement.label or exposure.trust}{effect})"
+
+
+def _as_json(listed: "Listed") -> dict[str, Any]:
+    state, resource = listed.state, listed.state.resource
+    return {
+        "cloud": state.scope.cloud,
+        "account": state.scope.account,
+        "location": state.scope.location,
+        "kind": state.scope.kind,
+        "uid": resource.uid,
+        "address": resource.address,
+        "name": resource.name,
+        "created_at": f"{resource.created_at:%Y-%m-%dT%H:%M:%SZ}" if resource.created_at else None,
+        "encrypted": resource.encrypted,
+        "key": resource.key,
+        "source": resource.source,
+        "origin": resource.origin,
+        "owner": resource.owner,
+        "inferred": resource.inferred,
+        "sharing_unread": state.miss.reason if state.miss else None,
+        "grants": None if state.grants is None else [_grant(each) for each in listed.exposures],
+        "attributes": dict(resource.attributes) | dict(resource.facts),
+        "tags": dict(resource.tags),
+    }
+
+
+def _grant(exposure: "Exposure") -> dict[str, Any]:
+    grant = exposure.grant
+    return {
+        "principal": {"kind": grant.principal.kind, "id": grant.principal.id, "trust": exposure.trust},
+        "access": grant.access,
+        "mechanism": grant.mechanism,
+        "condition": grant.condition,
+        "expires_at": f"{grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if grant.expires_at else None,
+        "effect": exposure.effect,
+        "why": exposure.why,
+    }
+
+
+def show_snapshot(
+    context: typer.Context,
+    uid: Annotated[str, typer.Argument(help="Its uid, address, or the end of one.")],
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+) -> None:
+    """One snapshot's whole story: what it was, when, who could use it, and what was approved."""
+    from snapbase.operations import inventory as operation
+    from snapbase.operations.diff import finished_run
+    from snapbase.report.listing import facts, listing
+
+    with opened(context, configuration(context)) as store:
+        story = operation.story(store, finished_run(store), uid)
+    if fmt == "json":
+        typer.echo(json.dumps(_story_json(story), indent=2))
+        return
+    now = _as_json(story.versions[-1].listed)
+    shown = {k: v for k, v in now.items() if k not in ("grants", "attributes", "tags") and v is not None}
+    more = {**now["attributes"], **{f"tag {k}": v for k, v in now["tags"].items()}}
+    typer.echo(facts([(name, str(value)) for name, value in {**shown, **more}.items()]), nl=False)
+    typer.echo(listing(("from", "until", "shared with", "changed"), list(_timeline(story)), empty=""), nl=False)
+    rows = [(f"{a.at:%Y-%m-%d %H:%M}", a.by, entry, a.reason) for entry, a in story.approvals]
+    typer.echo(listing(("approved", "by", "entry", "reason"), rows, empty="No approval of its own."), nl=False)
+
+
+def _timeline(story: "Story") -> Iterator[tuple[str, ...]]:
+    from snapbase.diff import entries
+
+    before: dict[str, Any] = {}
+    for version in story.versions:
+        now = entries(version.listed.state)
+        changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name)) if before else []
+        yield (
+            f"{version.opened_at:%Y-%m-%d %H:%M}",
+            f"{version.closed_at:%Y-%m-%d %H:%M}" if version.closed_at else "now",
+            _sharing(version.listed),
+            ", ".join(name.partition("|")[0] for name in changed) or "first seen" * (not before),
+        )
+        before = now
+
+
+def _story_json(story: "Story") -> dict[str, Any]:
+    return {
+        "uid": story.uid,
+        "versions": [
+            {
+                "opened_at": f"{version.opened_at:%Y-%m-%dT%H:%M:%SZ}",
+                "closed_at": f"{version.closed_at:%Y-%m-%dT%H:%M:%SZ}" if version.closed_at else None,
+                **_as_json(version.listed),
+            }
+            for version in story.versions
+        ],
+        "approvals": [
+            {"entry": entry, "by": a.by, "at": f"{a.at:%Y-%m-%dT%H:%M:%SZ}", "reason": a.reason, "ticket": a.ticket}
+            for entry, a in story.approvals
+        ],
+    }

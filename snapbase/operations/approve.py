@@ -1,0 +1,221 @@
+"""Approve what was reviewed: a whole run, or single findings of it. Nothing is copied; pins name values by revision."""
+
+import getpass
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from snapbase.diff import WHOLE
+from snapbase.errors import ApprovalRefused, NotFound, UsageError
+from snapbase.finding import Finding, Report
+from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
+from snapbase.operations.diff import Against, against_baseline, against_run, diff, without_deadlines
+from snapbase.store import Store
+from snapbase.trust import TrustClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody wants to approve, and the flags that ask for the dangerous parts."""
+
+    run: Run
+    by: str
+    reason: str
+    ticket: str = ""
+    until: datetime | None = None
+    excepted: tuple[str, ...] = ()
+    """Finding ids to hold back from a whole-run approval."""
+    findings: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """With `principals`: only findings on these kinds."""
+    allow_public: bool = False
+    allow_unknown: bool = False
+    allow_incomplete: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return not (self.findings or self.snapshots or self.principals)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an approval would do; shown before it is done."""
+
+    request: Request
+    report: Report
+    against: Against
+    approved: tuple[Finding, ...]
+    held: tuple[Finding, ...]
+    """Findings of the run that stay findings."""
+    moved: tuple[Finding, ...]
+    """What changed after the run: not approved, and still findings."""
+    snapshots: tuple[str, ...] = ()
+    """Uids approved as they were, whole."""
+
+
+def plan(store: Store, request: Request) -> Plan:
+    """The delta of an approval; raises `NotFound`, `UsageError` or `ApprovalRefused` before anything is done."""
+    if request.whole and request.until is not None:
+        raise UsageError(
+            "A whole run is approved without an end.",
+            hint="Approve it with --except, then the findings that may only stay for a while with --finding --until.",
+        )
+    if request.excepted and not request.whole:
+        raise UsageError("--except goes with a whole run, not with --finding, --snapshot or --principal.")
+    against = against_baseline(store, request.run)
+    report = diff(store, request.run, against)
+    approved, snapshots = _chosen(store, request, report)
+    chosen = {finding.id for finding in approved}
+    held = tuple(finding for finding in report.findings if finding.id not in chosen)
+    result = Plan(request, report, against, approved, held, _moved(store, request.run), snapshots)
+    _refuse(result)
+    return result
+
+
+def approve(store: Store, result: Plan) -> Baseline:
+    """Appends the approval to the log. Needs the store's lock."""
+    request = result.request
+    approval = Approval(request.by, datetime.now(UTC), request.reason, request.ticket, request.until)
+    run = request.run
+    if request.whole:
+        pins = _kept(store, result) + _held(result, approval)
+        scope, rev, trust_id = BaselineScope.WHOLE, run.last_rev, run.trust_id
+    else:
+        pins = [
+            Pin(subject, entry, run.last_rev, run.trust_id, approval)
+            for finding in result.approved
+            for subject, entry in finding.covers
+        ]
+        pins += [Pin(uid, WHOLE, run.last_rev, run.trust_id, approval) for uid in result.snapshots]
+        scope, rev, trust_id = BaselineScope.PARTIAL, result.against.rev, _trust_id(result.against)
+    return store.append_baseline(
+        scope=scope,
+        run_id=run.id,
+        rev=rev,
+        trust_id=trust_id,
+        approval=approval,
+        pins=pins,
+        claimed=claimed_identity(),
+        entries=len(result.approved) + len(result.snapshots),
+    )
+
+
+def claimed_identity() -> dict[str, str]:
+    """The OS user and host, recorded beside whatever name `--by` claims."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return {"user": user, "host": socket.gethostname()}
+
+
+def _trust_id(against: Against) -> int | None:
+    return against.baseline.trust_id if against.baseline else None
+
+
+def _chosen(store: Store, request: Request, report: Report) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    by_id = {finding.id: finding for finding in report.findings}
+    if request.whole:
+        excepted = {_find(by_id, name).id for name in request.excepted}
+        return tuple(f for f in report.findings if f.id not in excepted), ()
+    chosen = {_find(by_id, name).id for name in request.findings}
+    for principal in request.principals:
+        held = [f for f in report.findings if f.grantee and f.grantee.principal.id == principal]
+        held = [f for f in held if not request.kinds or f.kind in request.kinds]
+        if not held:
+            raise NotFound(f"No finding of run {request.run.id} names the principal {principal}.")
+        chosen |= {finding.id for finding in held}
+    snapshots = tuple(_uid(store, request.run, name) for name in request.snapshots)
+    chosen |= {finding.id for finding in report.findings if finding.subject.uid in snapshots}
+    return tuple(f for f in report.findings if f.id in chosen), snapshots
+
+
+def _find(by_id: dict[str, Finding], name: str) -> Finding:
+    """A finding by its id, or by the beginning of it where that is unambiguous."""
+    found = [by_id[name]] if name in by_id else [f for key, f in by_id.items() if key.startswith(name) and name]
+    if len(found) != 1:
+        what = "is ambiguous" if found else "is not a finding of this run"
+        raise NotFound(f"{name} {what}.", hint="`snapbase diff` lists the findings with their ids.")
+    return found[0]
+
+
+def _uid(store: Store, run: Run, name: str) -> str:
+    found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
+    if len(found) != 1:
+        what = "matches several snapshots" if found else "is not known"
+        raise NotFound(f"{name} {what} as of run {run.id}.", hint="`snapbase snapshots list` lists the uids.")
+    return found.pop()
+
+
+def _moved(store: Store, run: Run) -> tuple[Finding, ...]:
+    """What the store has seen change since the reviewed run."""
+    latest = store.last_run()
+    if latest is None or latest.id <= run.id:
+        return ()
+    return diff(store, latest, against_run(store, run)).findings
+
+
+def _refuse(result: Plan) -> None:
+    request = result.request
+    public = [f for f in result.approved if f.grantee and f.grantee.trust == TrustClass.ANYONE and f.change.after]
+    foreign = (TrustClass.FORMER_ORG, TrustClass.UNKNOWN)
+    unknown = [f for f in result.approved if f.grantee and f.grantee.trust in foreign and f.change.after]
+    asked: list[tuple[str, str]] = []
+    if public and not request.allow_public:
+        asked.append((f"{_count(public)} with everyone", "--allow-public"))
+    if unknown and not request.allow_unknown:
+        asked.append((f"{_count(unknown)} with unknown holders", "--allow-unknown"))
+    if request.whole and result.report.coverage and not request.allow_incomplete:
+        gaps = len(result.report.coverage)
+        asked.append((f"{gaps} reading{'' if gaps == 1 else 's'} that did not complete", "--allow-incomplete"))
+    if asked:
+        words = ", ".join(what for what, _ in asked)
+        flags = " ".join(flag for _, flag in asked)
+        raise ApprovalRefused(
+            f"This would bless {words}.",
+            hint=f"If that is meant, say so: {flags} --reason '…'. Or hold findings back with --except ID.",
+        )
+    if not request.reason.strip():
+        raise UsageError("An approval needs a reason.", hint="Add --reason 'why this is fine'.")
+
+
+def _count(found: Sequence[Finding]) -> str:
+    return f"{len(found)} share{'' if len(found) == 1 else 's'}"
+
+
+def _held(result: Plan, approval: Approval) -> list[Pin]:
+    """Excepted findings stay at the value that was approved before, wherever that came from."""
+    return [
+        _older(result.against, subject, entry, approval) for finding in result.held for subject, entry in finding.covers
+    ]
+
+
+def _older(against: Against, subject: str, entry: str, approval: Approval) -> Pin:
+    for pin in against.pins:
+        ended = pin.approval.until is not None and approval.at >= pin.approval.until
+        if pin.subject == subject and pin.entry in (entry, WHOLE) and not ended:
+            return replace(pin, entry=entry, held=True)
+    return Pin(subject, entry, against.rev, _trust_id(against), replace(approval, until=None), held=True)
+
+
+def _kept(store: Store, result: Plan) -> list[Pin]:
+    """Entries let through only until a date keep that date: below them lies the value that was approved before them."""
+    timed = [pin for pin in result.against.pins if pin.approval.until is not None]
+    if not timed:
+        return []
+    bare = without_deadlines(result.against)
+    only_timed = _entries(diff(store, result.request.run, bare).findings) - _entries(result.report.findings)
+    forever = replace(result.against, pins=tuple(p for p in result.against.pins if p.approval.until is None))
+    kept: list[Pin] = []
+    for pin in timed:
+        covered = sorted(each for each in only_timed if each[0] == pin.subject and pin.entry in (each[1], WHOLE))
+        below = [_older(forever, *each, replace(pin.approval, until=None)) for each in covered]
+        kept += [*below, pin] if below else []
+    return kept
+
+
+def _entries(findings: Iterable[Finding]) -> set[tuple[str, str]]:
+    return {each for finding in findings for each in finding.covers}

@@ -1,0 +1,203 @@
+"""Drift of a run against the approved baseline, or of any run against any other. Never calls a cloud, never writes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from snapbase.diff import Candidate, Change, Sides, View, compare, compare_coverage, compare_trust
+from snapbase.errors import NotFound
+from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
+from snapbase.model import Baseline, Pin, Principal, ResourceType, Run, RunState
+from snapbase.operations import trusting
+from snapbase.rules import findings
+from snapbase.rules.rule import Context
+from snapbase.store import Store
+from snapbase.trust import TrustList, worse
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What a run is compared with."""
+
+    rev: int
+    trust: TrustList
+    at: datetime
+    pins: tuple[Pin, ...] = ()
+    baseline: Baseline | None = None
+    words: str = ""
+    """In words, where it is not the approved baseline."""
+    first: bool = False
+    """Nothing was ever approved."""
+
+
+def finished_run(store: Store, run_id: int | None = None) -> Run:
+    """The run of that id, or the last finished one; raises `NotFound` where there is none."""
+    run = store.last_run() if run_id is None else store.run(run_id)
+    if run is None:
+        raise NotFound("There is no finished run yet.", hint="Run `snapbase collect` first.")
+    if run.state != RunState.FINISHED:
+        raise NotFound(f"Run {run.id} is {run.state}, not finished.", hint="`snapbase status` lists the runs.")
+    return run
+
+
+def against_baseline(store: Store, run: Run, baseline_id: int | None = None) -> Against:
+    """The last approved baseline with its pins; before the first approval, nothing."""
+    baseline, pins = store.effective(baseline_id)
+    end = run.finished_at or run.started_at
+    if baseline is None:
+        return Against(0, trusting.of_run(store, run), end, first=True)
+    trust = trusting.of_id(store, baseline.trust_id) if baseline.rev else trusting.of_run(store, run)
+    return Against(baseline.rev, trust, baseline.approval.at, pins, baseline, first=baseline.rev == 0)
+
+
+def against_run(store: Store, older: Run) -> Against:
+    return Against(
+        older.last_rev,
+        trusting.of_run(store, older),
+        older.finished_at or older.started_at,
+        words=f"run {older.id}",
+    )
+
+
+def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None) -> Report:
+    """The report. The same store gives the same bytes: it is judged at the run's end unless `at` says otherwise."""
+    at = at or run.finished_at or run.started_at
+    trust = trusting.of_run(store, run)
+    changes = _changes(store, run, against, trust, at)
+    below = store.below(run.last_rev, _fences(changes))
+    found = findings(changes, Context(trust, at.date(), below))
+    gaps = tuple(CoverageGap(gap, since) for gap, since in store.coverage(run.last_rev))
+    return Report(
+        baseline=against.baseline,
+        run=run,
+        complete=not gaps,
+        evaluated_at=at,
+        summary=_summary(store, run, against, trust, found, at),
+        coverage=gaps,
+        findings=found,
+        since=against.words,
+        notes=trusting.caveats(gap.coverage for gap in gaps),
+    )
+
+
+def _changes(store: Store, run: Run, against: Against, trust: TrustList, at: datetime) -> list[Change]:
+    principals = [principal for principal, _ in store.principals(run.last_rev)]
+    days = (against.at.date(), at.date())
+    lost: Iterable[Principal] = () if against.first else worse(principals, against.trust, trust, on=days)
+    pins = against.pins
+    candidates = list(store.changes(against.rev, run.last_rev, pins=pins, principals=tuple(lost)))
+    sides = Sides(
+        before=View(against.trust, store.guards(against.rev, _guards(candidates))),
+        after=View(trust, store.guards(run.last_rev, _guards(candidates))),
+        pinned={pin.trust_id: trusting.of_id(store, pin.trust_id) for pin in pins if pin.trust_id is not None},
+        approved_at=against.at,
+        at=at,
+    )
+    changes = list(compare(candidates, sides))
+    changes += _coverage_changes(store, run, against, at)
+    if not against.first:
+        changes += compare_trust(against.trust, trust, _trust_pins(store, pins, at))
+    return changes
+
+
+def _guards(candidates: Sequence[Candidate]) -> set[str]:
+    """Every guardrail that a grant of a candidate lies behind, on either side."""
+    states = [state for each in candidates for state in (each.before, each.after) if state is not None]
+    states += [pinned.state for each in candidates for pinned in each.pins if pinned.state is not None]
+    return {guard for state in states if state.grants for guard in state.resource.guards}
+
+
+def _fences(changes: Iterable[Change]) -> set[str]:
+    fences = (ResourceType.CONTAINER, ResourceType.GUARDRAIL)
+    return {change.uid for change in changes if (state := change.state) and state.resource.type in fences}
+
+
+def _coverage_changes(store: Store, run: Run, against: Against, at: datetime) -> list[Change]:
+    pins = [pin for pin in against.pins if pin.subject.startswith("scope:")]
+    then = {rev: store.coverage_at(rev) for rev in {pin.rev for pin in pins} | {against.rev}}
+    now = store.coverage_at(run.last_rev)
+    return list(compare_coverage(then[against.rev], now, [(pin, then[pin.rev]) for pin in pins], at=at))
+
+
+def _trust_pins(store: Store, pins: Sequence[Pin], at: datetime) -> dict[str, TrustList]:
+    """For each approved entry of the trust list, the list it was approved in; the newest that has not ended wins."""
+    live = [pin for pin in pins if pin.subject.startswith("trust:")]
+    live = [pin for pin in live if pin.approval.until is None or at < pin.approval.until]
+    return {pin.subject: trusting.of_id(store, pin.trust_id) for pin in reversed(live)}
+
+
+def _summary(
+    store: Store, run: Run, against: Against, trust: TrustList, found: Sequence[Finding], at: datetime
+) -> Summary:
+    counts = store.counts(run.last_rev)
+    initial = store.initial(against.rev, run.last_rev)
+    held = 0
+    for principal, grants in store.principals(run.last_rev):
+        judged = trust.judge(principal, account="", kind="", on=at.date())
+        held += grants if judged.trust.foreign else 0
+    listed = sum(1 for each in found if each.grantee and each.grantee.trust in _FOREIGN and each.change.after)
+    return Summary(
+        snapshots=sum(counts.values()),
+        initial=sum(initial.values()),
+        initial_scopes=0,
+        approved_exposures=max(0, held - listed),
+        by_kind=tuple(sorted(counts.items())),
+    )
+
+
+_FOREIGN = frozenset({"former-org", "unknown", "anyone"})
+
+
+def latest_before(store: Store, moment: datetime) -> Run:
+    """The last run finished at or before a moment; else the first finished one."""
+    finished = [run for run in store.runs(limit=None) if run.state == RunState.FINISHED]
+    if not finished:
+        raise NotFound("There is no finished run yet.", hint="Run `snapbase collect` first.")
+    earlier = [run for run in finished if (run.finished_at or run.started_at) <= moment]
+    return max(earlier, key=lambda run: run.id) if earlier else min(finished, key=lambda run: run.id)
+
+
+def without_deadlines(against: Against) -> Against:
+    """As if every approval that has an end had ended: shows what stands only because of them."""
+    ended = datetime.min.replace(tzinfo=UTC)
+    pins = tuple(
+        replace(pin, approval=replace(pin.approval, until=ended)) if pin.approval.until else pin for pin in against.pins
+    )
+    return replace(against, pins=pins)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which findings somebody wants to see; empty means all."""
+
+    clouds: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    severity: str = ""
+    """This bad or worse."""
+
+    def keep(self, finding: Finding) -> bool:
+        return (
+            (not self.clouds or finding.cloud in self.clouds)
+            and (not self.accounts or finding.account in self.accounts)
+            and (not self.rules or finding.rule in self.rules)
+            and (not self.severity or finding.severity.rank <= Severity(self.severity).rank)
+        )
+
+
+def narrow(report: Report, wanted: Filter) -> Report:
+    """The report with only the wanted findings. Its coverage is never narrowed by rule or severity."""
+    gaps = report.coverage
+    if wanted.clouds:
+        gaps = tuple(gap for gap in gaps if gap.coverage.scope.cloud in wanted.clouds)
+    if wanted.accounts:
+        gaps = tuple(gap for gap in gaps if gap.coverage.scope.account in wanted.accounts)
+    found = tuple(finding for finding in report.findings if wanted.keep(finding))
+    return replace(report, findings=found, coverage=gaps, complete=not gaps)
+
+
+def exit_code(report: Report, *, fail_on: str, allow_incomplete: bool = False) -> int:
+    """0 nothing at or above `fail_on`; 1 drift; 3 no drift, but something was not read. Drift wins over 3."""
+    if any(finding.severity.rank <= Severity(fail_on).rank for finding in report.findings):
+        return 1
+    return 0 if report.complete or allow_incomplete else 3

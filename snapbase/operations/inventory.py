@@ -1,0 +1,108 @@
+"""Questions about what is there: snapshots, one snapshot's story, who can take what, whether cron is alive."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from snapbase.errors import NotFound
+from snapbase.exposure import Exposure, expose
+from snapbase.model import Approval, Coverage, Run, RunState, State
+from snapbase.operations import trusting
+from snapbase.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the inventory: a resource with its exposures outside its own account, judged."""
+
+    state: State
+    exposures: tuple[Exposure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One stretch of a snapshot's life during which nothing about it changed."""
+
+    opened_at: datetime
+    closed_at: datetime | None
+    listed: Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    uid: str
+    versions: tuple[Version, ...]
+    approvals: tuple[tuple[str, Approval], ...]
+    """(entry, approval) of every pin on it, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The dead-man check: what the last run says, and how old it is."""
+
+    last: Run | None
+    complete: Run | None
+    """The last finished run after which nothing was unread."""
+    age: timedelta | None
+    """Since `last` finished."""
+    gaps: tuple[Coverage, ...]
+
+
+def snapshots(
+    store: Store,
+    run: Run,
+    *,
+    kinds: tuple[str, ...] = (),
+    accounts: tuple[str, ...] = (),
+    match: str = "",
+    shared: bool = False,
+) -> Iterator[Listed]:
+    """The inventory as of a run."""
+    trust = trusting.of_run(store, run)
+    day = (run.finished_at or run.started_at).date()
+    for state in store.states(run.last_rev, kinds=kinds, accounts=accounts, match=match):
+        guards = store.guards(run.last_rev, set(state.resource.guards)) if state.grants else {}
+        exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
+        if exposures or not shared:
+            yield Listed(state, exposures)
+
+
+def story(store: Store, run: Run, name: str) -> Story:
+    """Everything known of one snapshot, by uid, address, or the end of one; raises `NotFound`."""
+    uid = _resolve(store, run, name)
+    trust = trusting.of_run(store, run)
+    day = (run.finished_at or run.started_at).date()
+    versions = []
+    for opened, closed, rev, state in store.history(uid):
+        guards = store.guards(rev, set(state.resource.guards)) if state.grants else {}
+        exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
+        versions.append(Version(opened, closed, Listed(state, exposures)))
+    _, pins = store.effective(None)
+    approvals = tuple((pin.entry, pin.approval) for pin in pins if pin.subject == uid)
+    return Story(uid, tuple(versions), approvals)
+
+
+def _resolve(store: Store, run: Run, name: str) -> str:
+    if any(True for _ in store.history(name)):
+        return name
+    found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
+    if len(found) != 1:
+        what = f"matches {len(found)} snapshots" if found else "is not known"
+        raise NotFound(f"{name} {what}.", hint="`snapbase snapshots list` lists the uids.")
+    return found.pop()
+
+
+def health(store: Store, *, at: datetime | None = None) -> Health:
+    """The last finished run, and the last one that read everything."""
+    finished = [run for run in store.runs(limit=200) if run.state == RunState.FINISHED and not run.selection]
+    last = max(finished, key=lambda run: run.id, default=None)
+    if last is None:
+        return Health(None, None, None, ())
+    gaps = tuple(gap for gap, _ in store.coverage(last.last_rev))
+    whole = (
+        last
+        if not gaps
+        else next((run for run in sorted(finished, key=lambda r: -r.id) if not store.coverage(run.last_rev)), None)
+    )
+    ended = last.finished_at or last.started_at
+    return Health(last, whole, (at or datetime.now(UTC)) - ended, gaps)

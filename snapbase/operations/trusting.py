@@ -1,0 +1,66 @@
+"""Who counts as whom as of a run: what people wrote, and what the clouds said of themselves."""
+
+import json
+from collections.abc import Iterable
+
+from snapbase.config import Config
+from snapbase.model import ANYWHERE, Coverage, Run
+from snapbase.store import Store
+from snapbase.trust import TrustList, from_config
+
+_ORGANIZATIONS = "aws.organizations"
+_CONTAINERS = ("azure.rbac", "gcp.iam")
+
+
+def trust_now(store: Store, config: Config, rev: int, previous: TrustList) -> TrustList:
+    """The trust list as of a revision: accounts that were members once and are not now become `former`."""
+    written = from_config(config.trust)
+    own = {scope.account for scope in store.known_scopes()}
+    members: set[str] = set()
+    organizations = set(written.organizations)
+    tenants = set(written.tenants)
+    for state in store.states(rev, kinds=(_ORGANIZATIONS, *_CONTAINERS)):
+        facts = {**state.resource.attributes, **state.resource.facts}
+        if state.scope.kind == _ORGANIZATIONS:
+            members |= _texts(facts, "account_id")
+            organizations |= _texts(facts, "organization_id")
+        else:
+            own |= _texts(facts, "project_id", "project_number", "subscription_id")
+            tenants |= _texts(facts, "tenant_id")
+    return TrustList(
+        own=frozenset(own),
+        members=frozenset(members),
+        former=frozenset((previous.members | previous.former) - members),
+        organizations=frozenset(organizations),
+        tenants=frozenset(tenants),
+        domains=written.domains,
+        entries=written.entries,
+    )
+
+
+def _texts(facts: dict[str, object], *names: str) -> set[str]:
+    return {value for name in names if isinstance(value := facts.get(name), str)}
+
+
+def to_bytes(trust: TrustList) -> bytes:
+    """Canonical: the same list gives the same bytes."""
+    return json.dumps(trust.to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def of_id(store: Store, trust_id: int | None) -> TrustList:
+    """The list stored under an id; an empty one where there is none."""
+    return TrustList() if trust_id is None else TrustList.from_json(json.loads(store.trust(trust_id)))
+
+
+def of_run(store: Store, run: Run | None) -> TrustList:
+    return of_id(store, run.trust_id if run else None)
+
+
+def caveats(gaps: Iterable[Coverage]) -> tuple[str, ...]:
+    """What must be said of the trust list itself when its sources could not be read."""
+    return tuple(
+        f"The accounts of the organisation could not be listed ({each.reason or each.outcome}); "
+        "the last known list was used to tell our own accounts from others."
+        for each in gaps
+        if each.scope.kind == _ORGANIZATIONS and each.scope.location != ANYWHERE and each.aspect == "list"
+    )
