@@ -1,0 +1,5 @@
+"""`python -m snapbase`."""
+
+from snapbase.cli import main
+
+main()
