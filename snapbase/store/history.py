@@ -1,0 +1,362 @@
+"""Reading the intervals: states as of a revision, what may differ between two, and what is counted."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+
+from snapbase.diff import Candidate, PinnedState
+from snapbase.model import (
+    ANYWHERE,
+    Aspect,
+    Coverage,
+    Grant,
+    Miss,
+    Outcome,
+    Pin,
+    Principal,
+    ResourceType,
+    Scope,
+    State,
+)
+from snapbase.store import codec, tables
+
+CHUNK = 500
+
+
+def alive(table: Table, rev: int) -> ColumnElement[bool]:
+    """The rows that were open as of a revision."""
+    return and_(table.c.opened <= rev, or_(table.c.closed.is_(None), table.c.closed > rev))
+
+
+def _within(column: Any, after: int, until: int) -> ColumnElement[bool]:
+    return and_(column > after, column <= until)
+
+
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    part: list[Any] = []
+    for value in values:
+        part.append(value)
+        if len(part) == CHUNK:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def states_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int, State]:
+    """The states of some resources (by row id) as of a revision; those that were not there are left out."""
+    resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
+    query = (
+        select(resource.c.id, resource.c.uid, resource.c.address, resource.c.subject, resource.c.first_shared,
+               profile.c.body, version.c.document, *_scope_columns())
+        .join_from(resource, version, version.c.resource_id == resource.c.id)
+        .join(profile, profile.c.id == version.c.profile_id)
+        .join(scope, scope.c.id == resource.c.scope_id)
+        .where(resource.c.id.in_(ids), alive(version, rev))
+    )  # fmt: skip
+    grants = _grants_of(connection, rev, ids)
+    misses = _misses_of(connection, rev, ids)
+    found: dict[int, State] = {}
+    for row_id, uid, address, subject, first_shared, body, document, *place in connection.execute(query):
+        read = first_shared is not None and first_shared <= rev
+        found[row_id] = State(
+            Scope(*place),
+            codec.decode(uid, address, subject, body, document),
+            frozenset(grants.get(row_id, ())) if read else None,
+            misses.get(row_id),
+        )
+    return found
+
+
+def _scope_columns() -> tuple[Any, ...]:
+    columns = tables.scope.c
+    return columns.cloud, columns.account, columns.location, columns.kind
+
+
+def _grants_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int, list[Grant]]:
+    grant, principal = tables.grant, tables.principal
+    columns = (grant.c.resource_id, principal.c.kind, principal.c.key, grant.c.access, grant.c.mechanism)
+    query = (
+        select(*columns, grant.c.condition, grant.c.expires_at)
+        .join_from(grant, principal)
+        .where(grant.c.resource_id.in_(ids), alive(grant, rev))
+    )
+    found: dict[int, list[Grant]] = {}
+    for row_id, kind, key, access, mechanism, condition, expires in connection.execute(query):
+        each = Grant(Principal(kind, key), access, mechanism, condition, codec.optional_moment(expires))
+        found.setdefault(row_id, []).append(each)
+    return found
+
+
+def _misses_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int, Miss]:
+    unread = tables.unread
+    query = select(unread.c.resource_id, unread.c.outcome, unread.c.reason)
+    query = query.where(unread.c.resource_id.in_(ids), alive(unread, rev))
+    return {row_id: Miss(outcome, reason) for row_id, outcome, reason in connection.execute(query)}
+
+
+def states(
+    connection: Connection,
+    rev: int,
+    *,
+    kinds: Collection[str] = (),
+    accounts: Collection[str] = (),
+    match: str = "",
+) -> Iterator[State]:
+    """The inventory as of a revision, scope by scope; `kinds` are globs, `match` is part of a uid, address or name."""
+    resource, version, scope = tables.resource, tables.version, tables.scope
+    query = (
+        select(resource.c.id, scope.c.kind)
+        .join_from(resource, version, version.c.resource_id == resource.c.id)
+        .join(scope, scope.c.id == resource.c.scope_id)
+        .where(alive(version, rev))
+        .order_by(scope.c.cloud, scope.c.account, scope.c.kind, scope.c.location, resource.c.uid)
+    )
+    if accounts:
+        query = query.where(scope.c.account.in_(accounts))
+    if match:
+        places = (resource.c.uid, resource.c.address, version.c.document)
+        query = query.where(or_(*(place.contains(match, autoescape=True) for place in places)))
+    rows = connection.execute(query)
+    wanted = (row_id for row_id, kind in rows if not kinds or any(fnmatchcase(kind, glob) for glob in kinds))
+    for part in chunks(list(wanted)):
+        found = states_of(connection, rev, part)
+        for row_id in part:
+            if not match or _matches(found[row_id], match):
+                yield found[row_id]
+
+
+def _matches(state: State, match: str) -> bool:
+    resource = state.resource
+    return any(match in text for text in (resource.uid, resource.address, resource.name or ""))
+
+
+def changes(
+    connection: Connection, before: int, after: int, pins: Sequence[Pin], principals: Collection[Principal]
+) -> Iterator[Candidate]:
+    """Every resource that may differ between two revisions or from a pinned value, both sides loaded."""
+    by_subject: dict[str, list[Pin]] = {}
+    for pin in pins:
+        by_subject.setdefault(pin.subject, []).append(pin)
+    ids = _touched(connection, before, after) | _pinned(connection, by_subject)
+    ids |= _behind_changed_guards(connection, before, after)
+    ids |= _held_by(connection, after, principals)
+    for part in chunks(sorted(ids)):
+        yield from _candidates(connection, before, after, part, by_subject)
+
+
+def _touched(connection: Connection, before: int, after: int) -> set[int]:
+    version, grant, unread = tables.version, tables.grant, tables.unread
+    known = select(tables.scope_state.c.scope_id).where(tables.scope_state.c.first_complete <= before)
+    opened = (
+        select(version.c.resource_id)
+        .join(tables.resource, tables.resource.c.id == version.c.resource_id)
+        .where(_within(version.c.opened, before, after), tables.resource.c.scope_id.in_(known))
+    )
+    queries = [opened]
+    queries += [
+        select(table.c.resource_id).where(_within(table.c.closed, before, after), table.c.opened <= before)
+        for table in (version, grant, unread)
+    ]
+    queries += [
+        select(table.c.resource_id).where(_within(table.c.opened, before, after), alive(table, after))
+        for table in (grant, unread)
+    ]
+    return {row_id for query in queries for (row_id,) in connection.execute(query)}
+
+
+def _pinned(connection: Connection, by_subject: dict[str, list[Pin]]) -> set[int]:
+    columns = tables.resource.c
+    found: set[int] = set()
+    for part in chunks(subject for subject in by_subject if not subject.startswith(("scope:", "trust:"))):
+        found |= {row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid.in_(part)))}
+    return found
+
+
+def _behind_changed_guards(connection: Connection, before: int, after: int) -> set[int]:
+    """Shared resources behind a guardrail that is another now: their grants may be worth more."""
+    resource, version, grant, guard = tables.resource, tables.version, tables.grant, tables.profile_guard
+    changed = or_(_within(version.c.opened, before, after), _within(version.c.closed, before, after))
+    fences = (
+        select(resource.c.uid)
+        .join_from(resource, version, version.c.resource_id == resource.c.id)
+        .join(tables.profile, tables.profile.c.id == version.c.profile_id)
+        .where(changed, tables.profile.c.type == ResourceType.GUARDRAIL)
+    )
+    query = (
+        select(grant.c.resource_id)
+        .join_from(grant, version, version.c.resource_id == grant.c.resource_id)
+        .join(guard, guard.c.profile_id == version.c.profile_id)
+        .where(alive(grant, after), alive(version, after), guard.c.guard.in_(fences))
+    )
+    return {row_id for (row_id,) in connection.execute(query)}
+
+
+def _held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> set[int]:
+    grant, principal = tables.grant, tables.principal
+    found: set[int] = set()
+    for each in principals:
+        query = select(grant.c.resource_id).join_from(grant, principal)
+        query = query.where(principal.c.kind == each.kind, principal.c.key == each.id, alive(grant, rev))
+        found |= {row_id for (row_id,) in connection.execute(query)}
+    return found
+
+
+def _candidates(
+    connection: Connection, before: int, after: int, ids: Sequence[int], by_subject: dict[str, list[Pin]]
+) -> Iterator[Candidate]:
+    resource, scope, state = tables.resource, tables.scope, tables.scope_state
+    query = (
+        select(resource.c.id, resource.c.uid, state.c.first_complete, *_scope_columns())
+        .join_from(resource, scope, scope.c.id == resource.c.scope_id)
+        .join(state, state.c.scope_id == scope.c.id)
+        .where(resource.c.id.in_(ids))
+        .order_by(resource.c.id)
+    )
+    rows = connection.execute(query).all()
+    revs = {before, after}
+    revs |= {pin.rev for row in rows for pin in by_subject.get(row[1], ())}
+    loaded = {rev: states_of(connection, rev, ids) for rev in sorted(revs)}
+    for row_id, uid, first, *place in rows:
+        pins = tuple(
+            PinnedState(pin, loaded[pin.rev].get(row_id), first is not None and first <= pin.rev)
+            for pin in by_subject.get(uid, ())
+        )
+        then, now = loaded[before].get(row_id), loaded[after].get(row_id)
+        if then is not None or now is not None or any(pinned.state for pinned in pins):
+            yield Candidate(Scope(*place), uid, then, now, first is not None and first <= before, pins)
+
+
+def initial(connection: Connection, before: int, after: int) -> dict[str, int]:
+    """Per kind: open snapshots of scopes that were not completely read as of `before`. They are no news."""
+    state, scope = tables.scope_state, tables.scope
+    late = select(state.c.scope_id).where(or_(state.c.first_complete.is_(None), state.c.first_complete > before))
+    return _count(connection, after, tables.resource.c.scope_id.in_(late), scope.c.kind)
+
+
+def counts(connection: Connection, rev: int) -> dict[str, int]:
+    """Open snapshots per kind as of a revision."""
+    return _count(connection, rev, None, tables.scope.c.kind)
+
+
+def _count(connection: Connection, rev: int, where: ColumnElement[bool] | None, by: Any) -> dict[str, int]:
+    resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
+    query = (
+        select(by, func.count())
+        .join_from(version, profile, profile.c.id == version.c.profile_id)
+        .join(resource, resource.c.id == version.c.resource_id)
+        .join(scope, scope.c.id == resource.c.scope_id)
+        .where(alive(version, rev), profile.c.type == ResourceType.SNAPSHOT)
+        .group_by(by)
+    )
+    if where is not None:
+        query = query.where(where)
+    return {str(name): int(count) for name, count in connection.execute(query)}
+
+
+def below(connection: Connection, rev: int, guards: Collection[str]) -> dict[str, int]:
+    """Open snapshots behind each container or guardrail."""
+    guard, version, profile = tables.profile_guard, tables.version, tables.profile
+    found: dict[str, int] = {}
+    for part in chunks(sorted(guards)):
+        query = (
+            select(guard.c.guard, func.count())
+            .join_from(version, profile, profile.c.id == version.c.profile_id)
+            .join(guard, guard.c.profile_id == profile.c.id)
+            .where(guard.c.guard.in_(part), alive(version, rev), profile.c.type == ResourceType.SNAPSHOT)
+            .group_by(guard.c.guard)
+        )
+        found |= {str(name): int(count) for name, count in connection.execute(query)}
+    return found
+
+
+def guards(connection: Connection, rev: int, uids: Collection[str]) -> dict[str, State]:
+    """The states of guardrails and containers, by uid."""
+    columns = tables.resource.c
+    found: dict[str, State] = {}
+    for part in chunks(sorted(uids)):
+        ids = [row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid.in_(part)))]
+        found |= {state.resource.uid: state for state in states_of(connection, rev, ids).values()}
+    return found
+
+
+def principals(connection: Connection, rev: int) -> list[tuple[Principal, int]]:
+    """Everybody who holds a grant, with how many."""
+    grant, principal = tables.grant, tables.principal
+    query = (
+        select(principal.c.kind, principal.c.key, func.count())
+        .join_from(grant, principal)
+        .where(alive(grant, rev))
+        .group_by(principal.c.kind, principal.c.key)
+        .order_by(principal.c.kind, principal.c.key)
+    )
+    return [(Principal(kind, key), count) for kind, key, count in connection.execute(query)]
+
+
+def coverage_at(connection: Connection, rev: int) -> dict[tuple[Scope, str], tuple[Coverage, int | None]]:
+    """How well every scope was read as of a revision, and the run since which it is so."""
+    coverage, scope, clock = tables.coverage, tables.scope, tables.rev
+    query = (
+        select(coverage.c.aspect, coverage.c.outcome, coverage.c.reason, clock.c.run_id, *_scope_columns())
+        .join_from(coverage, scope, scope.c.id == coverage.c.scope_id)
+        .join(clock, clock.c.id == coverage.c.opened)
+        .where(alive(coverage, rev))
+    )
+    found = {}
+    for aspect, outcome, reason, run_id, *place in connection.execute(query):
+        where = Scope(*place)
+        found[where, aspect] = (Coverage(where, aspect, outcome, reason), run_id)
+    return found
+
+
+def gaps(connection: Connection, rev: int) -> list[tuple[Coverage, int | None]]:
+    """Every reading that is not complete. Sharing is not said again where not even the list was read."""
+    found = coverage_at(connection, rev)
+    shown = []
+    for (scope, aspect), (each, run_id) in sorted(found.items(), key=lambda item: item[0]):
+        listed = found.get((scope, Aspect.LIST))
+        hidden = aspect == Aspect.SHARING and listed is not None and listed[0].outcome not in _LISTED
+        if not each.complete and not hidden:
+            shown.append((each, run_id))
+    return shown
+
+
+_LISTED = (Outcome.COMPLETE, Outcome.PARTIAL)
+
+
+def known_scopes(connection: Connection) -> dict[Scope, int]:
+    """Every scope ever read, with how many resources it last had."""
+    state, scope = tables.scope_state, tables.scope
+    query = select(state.c.seen, *_scope_columns()).join_from(state, scope, scope.c.id == state.c.scope_id)
+    return {Scope(*place): seen for seen, *place in connection.execute(query) if place[3] != ANYWHERE}
+
+
+def history(connection: Connection, uid: str) -> list[tuple[datetime, datetime | None, int, State]]:
+    """Every stretch of a resource's life between two changes of it: (from, until, revision, state)."""
+    columns = tables.resource.c
+    ids = [row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid == uid))]
+    if not ids:
+        return []
+    found = []
+    for row_id in ids:
+        marks = sorted(_marks(connection, row_id))
+        times = {rev: codec.moment(at) for rev, at in connection.execute(
+            select(tables.rev.c.id, tables.rev.c.at).where(tables.rev.c.id.in_(marks)))}  # fmt: skip
+        for position, rev in enumerate(marks):
+            state = states_of(connection, rev, [row_id]).get(row_id)
+            if state is not None:
+                until = times[marks[position + 1]] if position + 1 < len(marks) else None
+                found.append((times[rev], until, rev, state))
+    return found
+
+
+def _marks(connection: Connection, row_id: int) -> set[int]:
+    marks: set[int] = set()
+    for table in (tables.version, tables.grant, tables.unread):
+        query = select(table.c.opened, table.c.closed).where(table.c.resource_id == row_id)
+        for opened, closed in connection.execute(query):
+            marks |= {opened} if closed is None else {opened, closed}
+    return marks

@@ -1,0 +1,73 @@
+"""Runs and the trust lists they were judged by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from snapbase.errors import NotFound
+from snapbase.model import Run, RunState
+from snapbase.store import codec, tables
+from snapbase.store.record import head, next_id
+
+
+def begin(connection: Connection, selection: str, config_digest: str, at: str) -> int:
+    """A new run. Runs that a killed process left behind are marked abandoned: the caller holds the store's lock."""
+    columns = tables.run.c
+    left = update(tables.run).where(columns.state == RunState.RUNNING)
+    connection.execute(left.values(state=RunState.ABANDONED, finished_at=at))
+    values = {"id": next_id(connection, tables.run), "state": RunState.RUNNING, "selection": selection}
+    values |= {"config_digest": config_digest, "started_at": at, "last_rev": head(connection)}
+    connection.execute(insert(tables.run), [values])
+    return int(values["id"])
+
+
+def end(connection: Connection, run_id: int, state: RunState, trust_id: int | None, at: str) -> Run:
+    columns = tables.run.c
+    values = {"state": state, "finished_at": at, "last_rev": head(connection), "trust_id": trust_id}
+    connection.execute(update(tables.run).where(columns.id == run_id).values(**values))
+    return one(connection, run_id)
+
+
+def intern_trust(connection: Connection, body: bytes) -> int:
+    """The id of a trust list, stored once however many runs it judged."""
+    text = body.decode()
+    digest = codec.digest(text)
+    found = connection.execute(select(tables.trust.c.id).where(tables.trust.c.digest == digest)).scalar()
+    if found is not None:
+        return int(found)
+    new = next_id(connection, tables.trust)
+    connection.execute(insert(tables.trust), [{"id": new, "digest": digest, "body": text}])
+    return new
+
+
+def one(connection: Connection, run_id: int) -> Run:
+    row = connection.execute(select(tables.run).where(tables.run.c.id == run_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no run {run_id}.", hint="`snapbase status` names the last one.")
+    return _run(row)
+
+
+def latest(connection: Connection, limit: int | None) -> list[Run]:
+    """Runs, newest first."""
+    query = select(tables.run).order_by(tables.run.c.id.desc()).limit(limit)
+    return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def last_finished(connection: Connection) -> Run | None:
+    query = select(tables.run).where(tables.run.c.state == RunState.FINISHED)
+    row = connection.execute(query.order_by(tables.run.c.id.desc()).limit(1)).mappings().first()
+    return _run(row) if row is not None else None
+
+
+def _run(row: Mapping[str, Any] | RowMapping) -> Run:
+    return Run(
+        id=row["id"],
+        state=row["state"],
+        started_at=codec.moment(row["started_at"]),
+        finished_at=codec.optional_moment(row["finished_at"]),
+        last_rev=row["last_rev"],
+        trust_id=row["trust_id"],
+        selection=row["selection"],
+        config_digest=row["config_digest"],
+    )
