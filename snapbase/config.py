@@ -1,10 +1,19 @@
 """TOML -> validated `Config`. The only reader of files and environment."""
 
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from snapbase.errors import ConfigurationError
 
 AwsAccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 Guid = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -116,3 +125,104 @@ class Config(_Section):
     collect: CollectSection = CollectSection()
     store: StoreSection = StoreSection()
     report: ReportSection = ReportSection()
+
+    def digest(self) -> str:
+        """Changes when anything that was told changes."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def store_url(config: Config) -> str:
+    """Where the store is: as configured, else `snapbase.db` in the user's data folder."""
+    if config.store.url:
+        return config.store.url
+    return f"sqlite:///{Path(platformdirs.user_data_dir('snapbase')) / 'snapbase.db'}"
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration from a file (given, `SNAPBASE_CONFIG`, or the user's) and the environment.
+
+    With no file at all, every cloud whose own default credentials may exist is read. Raises `ConfigurationError`
+    naming every problem, and for an unknown key the nearest known one.
+    """
+    found = path or (Path(environ["SNAPBASE_CONFIG"]) if environ.get("SNAPBASE_CONFIG") else None)
+    if found is None:
+        usual = Path(platformdirs.user_config_dir("snapbase")) / "snapbase.toml"
+        found = usual if usual.exists() else None
+    body = _read(found) if found else _ambient(environ)
+    _overlay(body, environ)
+    try:
+        return Config.model_validate(body)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_problem(each)}" for each in error.errors())
+        raise ConfigurationError(f"{found or 'The environment'} is not right:\n{lines}", hint=_HINT) from None
+
+
+_HINT = "config.example.toml has every key once, with its default."
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}.", hint=_HINT) from None
+
+
+def _ambient(environ: Mapping[str, str]) -> dict[str, Any]:
+    """One entry for every cloud for which something on this machine hints at credentials; all three if nothing does."""
+    home = Path(environ.get("HOME", "~")).expanduser()
+    hints = {
+        "aws": ("AWS_", home / ".aws"),
+        "azure": ("AZURE_", home / ".azure"),
+        "gcp": ("GOOGLE_", home / ".config" / "gcloud"),
+    }
+    likely = [
+        name
+        for name, (prefix, folder) in hints.items()
+        if any(key.startswith(prefix) or key == f"SNAPBASE_{name.upper()}_ENDPOINT" for key in environ)
+        or folder.is_dir()
+    ]
+    return {name: [{}] for name in likely or hints}
+
+
+_SETTINGS = {
+    "SNAPBASE_STORE_URL": ("store", "url"),
+    "SNAPBASE_FAIL_ON": ("report", "fail_on"),
+    "SNAPBASE_THREADS": ("collect", "threads"),
+    "SNAPBASE_SAMPLE": ("collect", "sample"),
+}
+_ENDPOINTS = {"SNAPBASE_AZURE_ENDPOINT": "azure", "SNAPBASE_GCP_ENDPOINT": "gcp"}
+
+
+def _overlay(body: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for name, (section, key) in _SETTINGS.items():
+        if environ.get(name):
+            body.setdefault(section, {})[key] = environ[name]
+    for name, cloud in _ENDPOINTS.items():
+        if environ.get(name):
+            for entry in body.get(cloud, []):
+                entry.setdefault("endpoint_url", environ[name])
+
+
+def _problem(error: ErrorDetails) -> str:
+    where = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).lstrip(".")
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']} (got {str(error['input'])[:60]!r})"
+    known = _keys(error["loc"][:-1])
+    near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+    return f"{where}: no such key" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}")
+
+
+def _keys(path: Sequence[int | str]) -> list[str]:
+    """The keys that may stand at a place of the file."""
+    model: type[BaseModel] = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = next((each for each in get_args(annotation) if isinstance(each, type)), annotation)
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return sorted(model.model_fields)

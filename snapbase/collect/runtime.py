@@ -7,20 +7,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from snapbase.collect.limit import Limiter
+from snapbase.collect.stopping import Interrupted
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Interrupted(Exception):
-    """The run was asked to stop; the scope at hand is not complete."""
-
-
 class Runtime:
     """Shared by every thread of one run. Close it when the run ends."""
 
-    def __init__(self, *, threads: int = 16, limiter: Limiter | None = None) -> None:
-        self.stop = threading.Event()
+    def __init__(
+        self, *, threads: int = 16, limiter: Limiter | None = None, stop: threading.Event | None = None
+    ) -> None:
+        self.stop = stop or threading.Event()
         self.limiter = limiter or Limiter(stop=self.stop)
         self.operations: set[str] = set()
         """Every cloud operation called in this run, e.g. `ec2:DescribeSnapshots`: proof that nothing else was."""

@@ -1,6 +1,6 @@
 """Writing one reading of one scope: only what changed, in one transaction, on one clock."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,8 +203,8 @@ def _observed(
     reading: Reading,
 ) -> set[str]:
     """Gathers the writes for everything that was seen; the last of several sightings of one uid counts."""
-    whole_aspect = _whole_aspect_failed(reading)
     latest = {each.resource.uid: each for each in reading.observations}
+    whole_aspect = _whole_aspect_failed(latest.values())
     for uid, observation in latest.items():
         row = known.get(uid)
         resource = observation.resource
@@ -272,10 +272,10 @@ def _unread(writes: _Writes, ids: _Ids, row: _Known, observation: Observation, *
         writes.unread.append({**values, "outcome": miss.outcome, "reason": miss.reason})
 
 
-def _whole_aspect_failed(reading: Reading) -> bool:
+def _whole_aspect_failed(observations: Collection[Observation]) -> bool:
     """One coverage interval says it for all: no row per resource."""
-    misses = sum(1 for each in reading.observations if each.miss is not None)
-    asked = sum(1 for each in reading.observations if each.miss is not None or not each.resource.inferred)
+    misses = sum(1 for each in observations if each.miss is not None)
+    asked = sum(1 for each in observations if each.miss is not None or not each.resource.inferred)
     return misses > 1 and misses == asked
 
 

@@ -16,10 +16,11 @@ def begin(connection: Connection, selection: str, config_digest: str, at: str) -
     columns = tables.run.c
     left = update(tables.run).where(columns.state == RunState.RUNNING)
     connection.execute(left.values(state=RunState.ABANDONED, finished_at=at))
-    values = {"id": next_id(connection, tables.run), "state": RunState.RUNNING, "selection": selection}
+    new = next_id(connection, tables.run)
+    values: dict[str, Any] = {"id": new, "state": RunState.RUNNING, "selection": selection}
     values |= {"config_digest": config_digest, "started_at": at, "last_rev": head(connection)}
     connection.execute(insert(tables.run), [values])
-    return int(values["id"])
+    return new
 
 
 def end(connection: Connection, run_id: int, state: RunState, trust_id: int | None, at: str) -> Run:
