@@ -94,7 +94,7 @@ def _farewell(keep: bool, config: Path, endpoints: "Endpoints") -> None:
         for line in _exports(endpoints, config):
             typer.echo(f"  {line}")
         typer.echo("")
-        lines = (
+        lines: tuple[tuple[str, str], ...] = (
             ("snapbase snapshots list --shared", "who can use what"),
             ("snapbase snapshots show UID", "one snapshot's whole story"),
             ("snapbase diff --from 1 --to 2", "the attack again"),

@@ -121,7 +121,7 @@ def status(
     if max_age is None:
         return
     limit = duration(max_age)
-    ended = state.complete and (state.complete.finished_at or state.complete.started_at)
+    ended = (state.complete.finished_at or state.complete.started_at) if state.complete else None
     if ended is None or datetime.now(UTC) - ended > limit:
         typer.echo(f"Too old: no complete run within {max_age}.")
         raise typer.Exit(2)

@@ -1,23 +1,31 @@
-"""A token bucket of our own per account, region and API, that learns the cloud's rate from its throttling."""
+"""A token bucket of our own per account, region and API, that learns the cloud's rate from its throttling.
+
+A throttled answer says that the cloud's bucket is empty at that moment. What passed between two such moments, divided
+by the time between, is therefore its refill rate, whatever its capacity. So a bucket begins unlimited, waits a moment
+when first throttled (the cloud's tokens pile up meanwhile, nothing is lost), drains what came, and from the second
+throttling on paces itself just below the measured rate. It then speeds up with the square of the quiet time until the
+next throttling measures anew: slow near the last known rate, fast once that is long ago.
+"""
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from snapbase.collect.stopping import Interrupted
 
 T = TypeVar("T")
 
-FIRST_GUESS = 20.0
-"""Calls a second assumed after the first throttling: the refill rate of EC2's non-mutating actions (EC2 API guide)."""
-_SLOWEST = 0.2
-_DECREASE = 0.8
-_INCREASE = 1.02
-"""Per second without throttling."""
-_SETTLE = 0.5
-"""Seconds during which further throttling counts as the same event: the answers were already on their way."""
+SLOWEST = 0.05
+"""Calls per second below which no bucket goes."""
+HEADROOM = 0.97
+"""Share of a measured rate to use: the rest is for what others take and for errors of measurement."""
+DOUBLING = 20.0
+"""Seconds without throttling after which a bucket runs at twice its last measured rate."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
+"""Seconds to wait after a throttled answer without Retry-After; doubled while nothing passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +38,80 @@ class Retry:
     """Seconds the cloud asked to wait (Retry-After); 0: it did not say."""
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Unlimited until the cloud throttles once; then paced at `rate`, which falls on throttling and creeps up again."""
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A cloud's bucket where it is known: calls it lets through at once, and calls per second after that."""
 
-    rate: float | None = None
-    free_at: float = 0.0
-    """When the next call may leave."""
-    changed_at: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    capacity: float
+    per_second: float
 
-    def reserve(self, now: float) -> float:
-        """Seconds to wait before a call that is asked for now may leave."""
-        with self.lock:
-            if self.rate is None:
-                return max(0.0, self.free_at - now)
-            quiet = now - self.changed_at
-            if quiet >= 1.0:
-                self.rate *= _INCREASE**quiet
-                self.changed_at = now
-            leaves = max(now, self.free_at)
-            self.free_at = leaves + 1.0 / self.rate
-            return leaves - now
 
-    def throttled(self, now: float, after: float) -> None:
-        with self.lock:
-            if self.rate is None:
-                self.rate, self.changed_at = FIRST_GUESS, now
-            elif now - self.changed_at >= _SETTLE:
-                self.rate, self.changed_at = max(_SLOWEST, self.rate * _DECREASE), now
-            self.free_at = max(self.free_at, now + after)
+class Bucket:
+    """One key's pace. Knows no clock and no lock: every method is told the time in seconds."""
+
+    def __init__(self, told: Rate | None = None) -> None:
+        self._ceiling = told.per_second if told else inf
+        self._burst = told.capacity if told else None
+        self._base = self._ceiling
+        self._ready = -inf
+        """When the tokens taken so far have all come in; a burst runs ahead of it."""
+        self._blocked = -inf
+        self._began: float | None = None
+        self._empty: float | None = None
+        self._passed = 0
+        self._barren = 0
+
+    def rate(self, now: float) -> float:
+        """Calls per second this bucket allows itself now; infinite before the first throttling."""
+        quiet = now - self._empty if self._empty is not None else 0.0
+        return min(self._ceiling, self._base * (1 + (quiet / DOUBLING) ** 2))
+
+    def take(self, now: float) -> float:
+        """0: go, the call is counted. Else the seconds after which to ask again."""
+        if now < self._blocked:
+            return self._blocked - now
+        if self._began is None:
+            self._began = now
+        rate = self.rate(now)
+        if rate == inf:
+            return 0.0
+        burst = self._burst if self._burst is not None else max(rate * FIRST_PAUSE, 1.0)
+        ready = max(self._ready, now - (burst - 1) / rate)
+        if ready > now:
+            return ready - now
+        self._ready = ready + 1 / rate
+        return 0.0
+
+    def passed(self, sent: float) -> None:
+        """A call sent then was answered."""
+        self._barren = 0
+        if self._empty is None or sent >= self._empty:
+            self._passed += 1
+
+    def throttled(self, sent: float, now: float, after: float = 0.0) -> None:
+        """A call sent then was refused for its rate; calls already under way when that was learnt teach nothing new."""
+        if self._empty is None or sent >= self._empty:
+            self._learn(now)
+            pause = after or min(FIRST_PAUSE * 2**self._barren, LONGEST_PAUSE)
+            self._barren += 1
+            # The cloud's tokens pile up during the pause: what comes in from now on may be used at once after it.
+            self._ready, self._burst = now, None
+        else:
+            pause = after
+        self._blocked = max(self._blocked, now + pause)
+
+    def _learn(self, now: float) -> None:
+        """Takes the measure of the time since the bucket was last empty."""
+        since = self._empty if self._empty is not None else self._began
+        elapsed = max(now - since, 1e-3) if since is not None else 1.0
+        measured = self._passed / elapsed
+        current = self.rate(now)
+        if self._empty is None and current == inf:
+            # The first burst held the whole capacity; a quarter of its speed is a guess for one short drain.
+            self._base = max(measured / 4, SLOWEST)
+        else:
+            self._base = max(min(measured * HEADROOM, current), current / 4, SLOWEST)
+        self._empty, self._passed = now, 0
 
 
 class Limiter:
@@ -72,13 +124,16 @@ class Limiter:
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
+        told: Callable[[tuple[str, ...]], Rate | None] = lambda _: None,
     ) -> None:
+        """`told` gives the rates that are known beforehand; every other one is learnt."""
         self.stop = stop or threading.Event()
         self._attempts = attempts
         self._clock = clock
         self._sleep = sleep or self.stop.wait
-        self._buckets: dict[tuple[str, ...], _Bucket] = {}
+        self._told = told
         self._lock = threading.Lock()
+        self._buckets: dict[tuple[str, ...], Bucket] = {}
 
     def call(
         self,
@@ -86,28 +141,51 @@ class Limiter:
         send: Callable[[], T],
         verdict: Callable[[BaseException], Retry | None],
     ) -> T:
-        """The answer of `send`, retried while `verdict` says the error may pass; the last error otherwise."""
-        bucket = self._bucket(key)
-        for attempt in range(self._attempts):
-            self._wait(bucket.reserve(self._clock()))
-            try:
-                return send()
-            except Exception as error:
-                retry = verdict(error)
-                if retry is None or attempt == self._attempts - 1:
-                    raise
-                if retry.throttled:
-                    bucket.throttled(self._clock(), retry.after)
-                else:
-                    self._wait(retry.after or min(0.05 * 2**attempt, 5.0))
-        raise AssertionError("unreachable")
+        """The answer of `send`, retried while `verdict` says the error may pass; the last error otherwise.
 
-    def _bucket(self, key: tuple[str, ...]) -> _Bucket:
+        Raises `Interrupted` instead of waiting or sending once the run was asked to stop.
+        """
+        attempt = 0
+        while True:
+            bucket, sent = self._enter(key)
+            try:
+                answer = send()
+            except Exception as error:
+                attempt += 1
+                retry = verdict(error)
+                self._heed(bucket, sent, retry)
+                if retry is None or attempt >= self._attempts:
+                    raise
+                if not retry.throttled:
+                    self._wait(retry.after or min(0.05 * 2**attempt, 5.0))
+            else:
+                with self._lock:
+                    bucket.passed(sent)
+                return answer
+
+    def _enter(self, key: tuple[str, ...]) -> tuple[Bucket, float]:
+        """Waits until the key's bucket lets a call through; the bucket, and when that was."""
+        while True:
+            if self.stop.is_set():
+                raise Interrupted
+            with self._lock:
+                bucket = self._buckets.get(key)
+                if bucket is None:
+                    bucket = self._buckets[key] = Bucket(self._told(key))
+                now = self._clock()
+                wait = bucket.take(now)
+            if wait <= 0:
+                return bucket, now
+            self._wait(wait)
+
+    def _heed(self, bucket: Bucket, sent: float, retry: Retry | None) -> None:
         with self._lock:
-            return self._buckets.setdefault(key, _Bucket())
+            if retry is not None and retry.throttled:
+                bucket.throttled(sent, self._clock(), retry.after)
+            else:
+                bucket.passed(sent)
 
     def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self._sleep(seconds)
+        self._sleep(seconds)
         if self.stop.is_set():
             raise Interrupted

@@ -1,12 +1,13 @@
 """A theft in three clouds, watched: the main job from the first reading to the clean report, without an account."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from snapbase.collect.engine import Selection
-from snapbase.config import Config, demo_config
+from snapbase.config import Config, load
 from snapbase.finding import Report
 from snapbase.model import Baseline
 from snapbase.operations import approve as approving
@@ -70,7 +71,53 @@ def denied_account() -> str:
 
 def configuration(endpoints: Endpoints, folder: Path) -> tuple[Config, Path]:
     """The demo's configuration, also written as a file so that it can be played with."""
-    return demo_config(endpoints.aws, endpoints.azure, endpoints.gcp, folder)
+    from snapbase.sandbox.aws.story import PARTNER, REGIONS, ROLE
+    from snapbase.sandbox.gcp.story import OWN_DOMAIN, PROJECTS
+
+    path = folder / "snapbase.toml"
+    path.write_text(
+        _TOML.format(
+            store=f"sqlite:///{folder / 'snapbase.db'}",
+            aws=endpoints.aws,
+            azure=endpoints.azure,
+            gcp=endpoints.gcp,
+            role=ROLE,
+            regions=json.dumps(list(REGIONS)),
+            projects=json.dumps(list(PROJECTS)),
+            partner=PARTNER,
+            domain=OWN_DOMAIN,
+        ),
+        encoding="utf-8",
+    )
+    return load(path, {}), path
+
+
+_TOML = """\
+# The demo's three clouds, on this machine.
+[[aws]]
+endpoint_url = "{aws}"
+organization = true
+role = "{role}"
+regions = {regions}
+
+[[azure]]
+endpoint_url = "{azure}"
+
+[[gcp]]
+endpoint_url = "{gcp}"
+projects = {projects}
+
+[trust]
+domains = ["{domain}"]
+
+[[trust.accounts]]
+id = "{partner}"
+name = "Backup partner"
+reason = "holds our off-site copies"
+
+[store]
+url = "{store}"
+"""
 
 
 def _collect(store: Store, config: Config) -> Collected:

@@ -1,13 +1,13 @@
 """Drift of a run against the approved baseline, or of any run against any other. Never calls a cloud, never writes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from snapbase.diff import Candidate, Change, Sides, View, compare, compare_coverage, compare_trust
+from snapbase.diff import Candidate, Change, Sides, View, compare, compare_coverage, compare_trust, scope_subject
 from snapbase.errors import NotFound
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
-from snapbase.model import Baseline, Pin, Principal, ResourceType, Run, RunState
+from snapbase.model import Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
 from snapbase.operations import trusting
 from snapbase.rules import findings
 from snapbase.rules.rule import Context
@@ -116,7 +116,13 @@ def _coverage_changes(store: Store, run: Run, against: Against, at: datetime) ->
     pins = [pin for pin in against.pins if pin.subject.startswith("scope:")]
     then = {rev: store.coverage_at(rev) for rev in {pin.rev for pin in pins} | {against.rev}}
     now = store.coverage_at(run.last_rev)
-    return list(compare_coverage(then[against.rev], now, [(pin, then[pin.rev]) for pin in pins], at=at))
+    pinned = [(pin, _pinned_coverage(then[pin.rev], pin)) for pin in pins]
+    return list(compare_coverage(then[against.rev], now, pinned, at=at))
+
+
+def _pinned_coverage(coverage: Mapping[tuple[Scope, str], Coverage], pin: Pin) -> Coverage | None:
+    found = (each for (scope, aspect), each in coverage.items() if pin.entry == f"coverage:{aspect}")
+    return next((each for each in found if scope_subject(each.scope) == pin.subject), None)
 
 
 def _trust_pins(store: Store, pins: Sequence[Pin], at: datetime) -> dict[str, TrustList]:

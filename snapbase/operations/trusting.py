@@ -1,10 +1,10 @@
 """Who counts as whom as of a run: what people wrote, and what the clouds said of themselves."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from snapbase.config import Config
-from snapbase.model import ANYWHERE, Coverage, Run
+from snapbase.model import ANYWHERE, Coverage, Json, Run
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
 
@@ -38,7 +38,7 @@ def trust_now(store: Store, config: Config, rev: int, previous: TrustList) -> Tr
     )
 
 
-def _texts(facts: dict[str, object], *names: str) -> set[str]:
+def _texts(facts: Mapping[str, Json], *names: str) -> set[str]:
     return {value for name in names if isinstance(value := facts.get(name), str)}
 
 

@@ -1,115 +1,221 @@
-"""The limiter against a simulated token bucket, in virtual time: it is told no rate."""
+"""The limiter against a cloud's bucket, as a discrete-event simulation: virtual time, so nothing sleeps."""
 
 import heapq
 import threading
-from collections.abc import Generator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
-from snapbase.collect.limit import Limiter, Retry, _Bucket
+from snapbase.collect.limit import Bucket, Limiter, Rate, Retry
 from snapbase.collect.stopping import Interrupted
 
 LATENCY = 0.04
+
+
+@dataclass
+class Server:
+    """A cloud's token bucket; `refill` may change with time."""
+
+    capacity: float
+    refill: Callable[[float], float]
+    tokens: float = 0.0
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.tokens = self.capacity
+
+    def admits(self, now: float) -> bool:
+        self.tokens = min(self.capacity, self.tokens + (now - self.at) * self.refill(now))
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+@dataclass(frozen=True)
+class Played:
+    seconds: float
+    throttled: int
+    waited: float
+    finished: list[float]
+    """When each call was answered."""
+
+
+def _play(bucket: Bucket, server: Server, *, calls: int, threads: int = 8, after: float = 0.0) -> Played:
+    """`threads` callers share one bucket until `calls` were answered."""
+    events: list[tuple[float, int, str, float]] = [(0.0, each, "ask", 0.0) for each in range(threads)]
+    order, unclaimed, throttled, waited = threads, calls - threads, 0, 0.0
+    finished: list[float] = []
+    while events:
+        now, _, what, sent = heapq.heappop(events)
+        order += 1
+        if what == "ask":
+            wait = bucket.take(now)
+            waited += wait
+            heapq.heappush(events, (now + wait, order, "ask", 0.0) if wait else (now + LATENCY / 2, order, "at", now))
+        elif what == "at":
+            verdict = "passed" if server.admits(now) else "throttled"
+            heapq.heappush(events, (now + LATENCY / 2, order, verdict, sent))
+        elif what == "throttled":
+            bucket.throttled(sent, now, after)
+            throttled += 1
+            heapq.heappush(events, (now, order, "ask", 0.0))
+        else:
+            bucket.passed(sent)
+            finished.append(now)
+            if unclaimed > 0:
+                unclaimed -= 1
+                heapq.heappush(events, (now, order, "ask", 0.0))
+    return Played(finished[-1], throttled, waited, finished)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 8, 16])
+def test_learns_the_rate_within_15_percent_of_the_floor(threads: int) -> None:
+    played = _play(Bucket(), Server(100, lambda _: 20.0), calls=300, threads=threads)
+
+    floor = max((300 - 100) / 20, 300 * LATENCY / threads)
+    assert len(played.finished) == 300
+    assert played.seconds <= 1.15 * floor
+    assert played.throttled < 0.05 * (300 + played.throttled)
+
+
+def test_told_the_rate_it_is_within_3_percent_and_never_throttled() -> None:
+    played = _play(Bucket(Rate(100, 20)), Server(100, lambda _: 20.0), calls=300)
+
+    assert played.seconds <= 1.03 * 10
+    assert played.throttled <= 3
+
+
+@pytest.mark.parametrize(("capacity", "refill"), [(100, 5.0), (100, 20.0), (200, 50.0), (30, 100.0), (10, 2.0)])
+def test_holds_a_long_run_near_any_rate(capacity: float, refill: float) -> None:
+    calls = int(capacity + 60 * refill)
+    played = _play(Bucket(), Server(capacity, lambda _: refill), calls=calls)
+
+    assert played.seconds <= 1.15 * 60
+    assert played.throttled < 0.1 * calls
+
+
+def test_slows_down_and_recovers_when_others_share_the_bucket() -> None:
+    def refill(now: float) -> float:
+        return 10.0 if 20 <= now < 60 else 20.0
+
+    played = _play(Bucket(), Server(100, refill), calls=2000)
+
+    floor = 2000 - 100 + 40 * 10  # what the shared bucket let through in all
+    assert played.seconds <= 1.15 * floor / 20
+    assert played.throttled < 0.05 * (2000 + played.throttled)
+
+
+def test_adds_no_delay_where_nothing_throttles() -> None:
+    played = _play(Bucket(), Server(1e9, lambda _: 0.0), calls=1000)
+
+    assert played.waited == 0
+    assert played.seconds == pytest.approx(1000 / 8 * LATENCY)
+
+
+def test_retry_after_is_waited_for_by_every_caller() -> None:
+    bucket = Bucket()
+    assert bucket.take(0) == 0
+    bucket.throttled(sent=0, now=1, after=30)
+
+    assert bucket.take(2) == 29
+    assert bucket.take(31) == 0
+
+
+def test_calls_under_way_when_throttling_was_learnt_teach_nothing() -> None:
+    bucket = Bucket()
+    for _ in range(8):
+        bucket.take(0)
+        bucket.passed(0)
+    bucket.take(0.5)
+    bucket.throttled(sent=0.5, now=1)
+    learnt = bucket.rate(1)
+    bucket.throttled(sent=0.5, now=1)
+
+    assert bucket.rate(1) == learnt
+
+
+def test_a_pause_grows_while_nothing_passes() -> None:
+    bucket, now, pauses = Bucket(), 0.0, []
+    for _ in range(5):
+        assert bucket.take(now) == 0
+        bucket.throttled(sent=now, now=now)
+        pauses.append(bucket.take(now))
+        now += pauses[-1]
+
+    assert pauses == [0.5, 1, 2, 4, 8]
 
 
 class _Throttled(Exception):
     pass
 
 
-class _Server:
-    """The cloud's bucket: a capacity and a refill a second."""
-
-    def __init__(self, capacity: float, refill: float) -> None:
-        self.capacity, self.refill = capacity, refill
-        self.tokens, self.at = capacity, 0.0
-        self.throttled = 0
-
-    def answer(self, now: float) -> bool:
-        self.tokens = min(self.capacity, self.tokens + (now - self.at) * self.refill)
-        self.at = now
-        if self.tokens < 1:
-            self.throttled += 1
-            return False
-        self.tokens -= 1
-        return True
+def _verdict(error: BaseException) -> Retry | None:
+    if isinstance(error, _Throttled):
+        return Retry(throttled=True, after=1e-6)
+    return Retry(throttled=False, after=1e-6) if isinstance(error, ConnectionError) else None
 
 
-def _play(server: _Server, calls: int, threads: int) -> float:
-    """Runs `threads` callers over a shared queue of calls against one bucket; returns the virtual seconds it took."""
-    bucket, left, ended = _Bucket(), [calls], 0.0
-    events: list[tuple[float, int, Generator[float, float, None]]] = []
+def _failing(*errors: Exception) -> Callable[[], str]:
+    left = list(errors)
 
-    def caller(now: float) -> Generator[float, float, None]:
-        while left[0] > 0:
-            left[0] -= 1
-            while True:
-                now = yield now + bucket.reserve(now)
-                good = server.answer(now + LATENCY / 2)
-                now = yield now + LATENCY
-                if good:
-                    break
-                bucket.throttled(now, 0.0)
-
-    for number in range(threads):
-        each = caller(0.0)
-        heapq.heappush(events, (next(each), number, each))
-    while events:
-        now, number, each = heapq.heappop(events)
-        ended = max(ended, now)
-        try:
-            heapq.heappush(events, (each.send(now), number, each))
-        except StopIteration:
-            continue
-    return ended
-
-
-@pytest.mark.parametrize(("capacity", "refill"), [(100, 20), (100, 30), (50, 10)])
-def test_an_untold_rate_is_met_within_a_sixth_and_hardly_throttled(capacity: float, refill: float) -> None:
-    server = _Server(capacity, refill)
-
-    took = _play(server, 600, 8)
-
-    floor = (600 - capacity) / refill
-    assert took <= floor * 1.15
-    assert server.throttled <= 600 * 0.05
-
-
-def test_a_bucket_that_never_throttles_is_never_delayed() -> None:
-    bucket = _Bucket()
-
-    assert [bucket.reserve(now / 1000) for now in range(1000)] == [0.0] * 1000
-
-
-def test_retry_after_holds_the_whole_bucket() -> None:
-    bucket = _Bucket()
-    bucket.throttled(10.0, 7.0)
-
-    assert bucket.reserve(10.0) == 7.0
-
-
-def test_a_call_is_retried_until_it_passes_and_other_errors_are_not() -> None:
-    limiter, tries = Limiter(sleep=lambda _: None), []
-
-    def sometimes() -> str:
-        tries.append(1)
-        if len(tries) < 3:
-            raise _Throttled
+    def send() -> str:
+        if left:
+            raise left.pop(0)
         return "answer"
 
-    assert limiter.call(("aws", "1", "x", "y"), sometimes, lambda _: Retry(throttled=True)) == "answer"
-
-    def broken() -> str:
-        tries.append(1)
-        raise ValueError
-
-    with pytest.raises(ValueError):  # noqa: PT011 - no message to match
-        limiter.call(("aws", "1", "x", "y"), broken, lambda _: None)
-    assert len(tries) == 4
+    return send
 
 
-def test_waiting_ends_when_the_run_stops() -> None:
+def test_a_call_is_retried_while_the_error_may_pass() -> None:
+    assert Limiter().call(("k",), _failing(ConnectionError(), _Throttled()), _verdict) == "answer"
+
+
+def test_the_last_error_is_raised_when_attempts_run_out() -> None:
+    with pytest.raises(ConnectionError, match="second"):
+        Limiter(attempts=2).call(("k",), _failing(ConnectionError("first"), ConnectionError("second")), _verdict)
+
+
+def test_an_error_that_does_not_pass_is_raised_at_once() -> None:
+    send = _failing(KeyError("denied"), KeyError("never reached"))
+    with pytest.raises(KeyError, match="denied"):
+        Limiter().call(("k",), send, _verdict)
+
+
+def test_stop_ends_a_wait() -> None:
     stop = threading.Event()
-    stop.set()
+    limiter = Limiter(stop=stop)
+    waiting = threading.Event()
 
-    with pytest.raises(Interrupted):
-        Limiter(stop=stop).call(("aws", "1", "x", "y"), lambda: None, lambda _: None)
+    def send() -> None:
+        waiting.set()
+        raise _Throttled
+
+    def forever(_: BaseException) -> Retry:
+        return Retry(throttled=True, after=3600)
+
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            limiter.call(("k",), send, forever)
+        except Interrupted as error:
+            raised.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    waiting.wait()
+    stop.set()
+    caller.join(30)
+    assert len(raised) == 1
+
+
+def test_keys_do_not_slow_each_other() -> None:
+    stop = threading.Event()
+    limiter = Limiter(attempts=1, stop=stop)
+    with pytest.raises(_Throttled):
+        limiter.call(("one",), _failing(_Throttled()), lambda _: Retry(throttled=True, after=3600))
+
+    assert limiter.call(("other",), _failing(), _verdict) == "answer"

@@ -1,0 +1,147 @@
+"""The contract's `snapbase.diff/1`: additions are free, nothing else changes meaning."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from snapbase.finding import CoverageGap, Finding, Report, Severity
+from snapbase.model import Approval
+from snapbase.report import Options, Reporter
+
+SCHEMA = "snapbase.diff/1"
+
+
+def render(report: Report, _: Options) -> str:
+    """The same report gives the same bytes."""
+    return orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain values."""
+    baseline = report.baseline
+    return {
+        "schema": SCHEMA,
+        "baseline": baseline
+        and {
+            "id": baseline.id,
+            "run_id": baseline.run_id,
+            "approved_at": _time(baseline.approval.at),
+            "approved_by": baseline.approval.by,
+            "reason": baseline.approval.reason,
+        },
+        "run": {
+            "id": report.run.id,
+            "started_at": _time(report.run.started_at),
+            "finished_at": _time(report.run.finished_at),
+            "complete": report.complete,
+        },
+        "since": report.since or None,
+        "evaluated_at": _time(report.evaluated_at),
+        "summary": _summary(report),
+        "notes": list(report.notes),
+        "coverage": [_gap(each) for each in report.coverage],
+        "findings": [_finding(each) for each in report.findings],
+    }
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    summary = report.summary
+    found = {severity.value: 0 for severity in Severity}
+    for finding in report.findings:
+        found[finding.severity.value] += 1
+    return {
+        "snapshots": summary.snapshots,
+        "findings": found,
+        "expected": {"appeared": summary.expected_appeared, "disappeared": summary.expected_disappeared},
+        "approved_exposures": summary.approved_exposures,
+        "initial": summary.initial,
+        "by_kind": dict(summary.by_kind),
+    }
+
+
+def _gap(gap: CoverageGap) -> dict[str, Any]:
+    scope = gap.coverage.scope
+    return {
+        "cloud": scope.cloud,
+        "account": scope.account,
+        "location": scope.location,
+        "kind": scope.kind,
+        "aspect": gap.coverage.aspect,
+        "outcome": gap.coverage.outcome,
+        "reason": gap.coverage.reason,
+        "since_run": gap.since_run,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    subject, grantee = finding.subject, finding.grantee
+    return {
+        "id": finding.id,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "title": finding.title,
+        "detail": finding.detail,
+        "cloud": finding.cloud,
+        "account": finding.account,
+        "location": finding.location,
+        "kind": finding.kind,
+        "subject": {
+            "type": subject.type,
+            "uid": subject.uid,
+            "address": subject.address,
+            "name": subject.name,
+            "created_at": _time(subject.created_at),
+            "encrypted": subject.encrypted,
+            "source": subject.source,
+            "origin": subject.origin,
+            "owner": subject.owner,
+        },
+        "entry": finding.entry,
+        "count": finding.count,
+        "approval": _approval(finding.approval),
+        "principal": grantee
+        and {
+            "kind": grantee.principal.kind,
+            "id": grantee.principal.id,
+            "trust": str(grantee.trust),
+            "label": grantee.label,
+        },
+        "change": {"type": str(finding.change.type), "before": finding.change.before, "after": finding.change.after},
+        "attribution": [
+            {
+                "at": _time(each.at),
+                "action": each.action,
+                "actor": each.actor,
+                "source_ip": each.source_ip,
+                "user_agent": each.user_agent,
+                "event_id": each.event_id,
+                "certainty": each.certainty,
+            }
+            for each in finding.attribution
+        ],
+        "attack": {
+            "techniques": list(finding.attack.techniques),
+            "data_components": list(finding.attack.data_components),
+        },
+        "undo": finding.undo or None,
+    }
+
+
+def _approval(approval: Approval | None) -> dict[str, Any] | None:
+    if approval is None:
+        return None
+    return {
+        "by": approval.by,
+        "at": _time(approval.at),
+        "until": _time(approval.until),
+        "reason": approval.reason,
+        "ticket": approval.ticket or None,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+REPORTER = Reporter("json", "the contract's snapbase.diff/1", render)

@@ -1,0 +1,158 @@
+"""For a terminal: worst first, one short paragraph per finding, coverage always last and never absent."""
+
+from io import StringIO
+from itertools import groupby
+from textwrap import wrap
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from snapbase.finding import Finding, Report, Severity
+from snapbase.report import Options, Reporter
+from snapbase.report.text import compared, plain, several, verdict
+
+_STYLE = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "dim",
+}
+_FOLD_ABOVE = 8
+"""More findings of one rule and severity than this, and only examples are shown; exposure is never folded."""
+_EXPOSURE = frozenset(
+    {"public-share", "unknown-account-share", "bearer-access", "inherited-share", "trust-lost", "network-exposure"}
+)
+
+
+def render(report: Report, options: Options) -> str:
+    """Text for a terminal `options.width` columns wide."""
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=max(60, options.width),
+        force_terminal=options.colour,
+        color_system="standard" if options.colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+    page = _Page(console)
+    page.line(compared(report), "bold")
+    page.line(verdict(report), "bold" if report.findings else "")
+    if report.baseline and report.baseline.approval.reason and not report.since:
+        page.line(f"Approved because: {plain(report.baseline.approval.reason)}", "dim")
+    for severity, found in groupby(report.findings, key=lambda finding: finding.severity):
+        _severity(page, severity, list(found))
+    _folded(page, report)
+    _coverage(page, report)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+class _Page:
+    """Lines with hanging indents."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.width = console.width
+
+    def line(self, text: str, style: str = "", indent: int = 0) -> None:
+        room = self.width - indent
+        for part in wrap(text, room, break_long_words=True, break_on_hyphens=False) or [""]:
+            self._console.print(Text(" " * indent + part, style=style), overflow="ignore", no_wrap=True, crop=False)
+
+    def pair(self, left: str, right: str, style: str, indent: int = 2) -> None:
+        """A title with its id at the right edge; on two lines where that does not fit."""
+        gap = self.width - indent - cell_len(left) - cell_len(right)
+        if gap < 2:
+            self.line(left, style, indent)
+            self.line(right, "dim", indent + 2)
+            return
+        text = Text(" " * indent).append(left, style).append(" " * gap).append(right, "dim")
+        self._console.print(text, overflow="ignore", no_wrap=True, crop=False)
+
+    def rule(self, text: str, style: str) -> None:
+        self._console.print()
+        self._console.print(Text(text, style=style))
+
+
+def _severity(page: _Page, severity: Severity, found: list[Finding]) -> None:
+    page.rule(f"{severity.upper()}  {len(found)}", _STYLE[severity])
+    for rule, same in groupby(found, key=lambda finding: finding.rule):
+        several_ = list(same)
+        shown = several_ if rule in _EXPOSURE or len(several_) <= _FOLD_ABOVE else several_[:3]
+        for finding in shown:
+            _finding(page, finding)
+        if len(shown) < len(several_):
+            page.line(f"… and {len(several_) - len(shown):,} more of {rule} (--format json lists all)", "dim", 2)
+
+
+def _finding(page: _Page, finding: Finding) -> None:
+    page.pair(plain(finding.title, 120), finding.id, _STYLE[finding.severity])
+    subject = finding.subject
+    name = plain(subject.name, 60) if subject.name else ""
+    address = plain(subject.address or subject.uid, 120)
+    page.line(f"{name}  {address}" if name and name not in address else address, "", 4)
+    where = f"{finding.account}/{finding.location}" if finding.account else ""
+    techniques = " ".join((*finding.attack.techniques, *finding.attack.data_components))
+    page.line("  ".join(filter(None, (plain(finding.kind), plain(where), finding.rule, techniques))), "dim", 4)
+    if finding.detail:
+        page.line(plain(finding.detail, 400), "", 4)
+    if finding.approval:
+        _approval(page, finding)
+    for each in finding.attribution:
+        who = f"{each.at:%Y-%m-%d %H:%M} {plain(each.action)} by {plain(each.actor)}"
+        page.line(f"{who} from {plain(each.source_ip or 'unknown')} ({each.certainty})", "", 4)
+    if finding.undo:
+        page.line(f"undo: {plain(finding.undo, 500)}", "dim", 4)
+
+
+def _approval(page: _Page, finding: Finding) -> None:
+    approval = finding.approval
+    if approval is None:
+        return
+    until = f" until {approval.until:%Y-%m-%d %H:%M}" if approval.until else ""
+    page.line(f"Let through by {plain(approval.by, 60)}{until}: {plain(approval.reason)}", "", 4)
+
+
+def _folded(page: _Page, report: Report) -> None:
+    summary = report.summary
+    lines = []
+    if summary.initial:
+        lines.append(f"{summary.initial:,} seen by the first complete reading of their scope: no news, not listed.")
+    if summary.expected_appeared or summary.expected_disappeared:
+        lines.append(f"Expected rotation: +{summary.expected_appeared:,} -{summary.expected_disappeared:,}.")
+    if summary.approved_exposures:
+        lines.append(f"{several(summary.approved_exposures, 'approved exposure')} still open, not listed.")
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.by_kind)
+    lines.append(f"{several(summary.snapshots, 'snapshot')} known" + (f": {kinds}." if kinds else "."))
+    if report.baseline is None and not report.since:
+        lines.append("Approve what is fine: snapbase approve-baseline --reason '…'")
+    page.rule("COUNTED", "bold")
+    for line in (*lines, *(plain(note, 400) for note in report.notes)):
+        page.line(line, "", 2)
+
+
+def _coverage(page: _Page, report: Report) -> None:
+    page.rule("COVERAGE", "bold")
+    if not report.coverage:
+        page.line("Everything selected was read completely.", "", 2)
+        return
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for gap in report.coverage:
+        scope = gap.coverage.scope
+        since = f", since run {gap.since_run}" if gap.since_run else ""
+        where = f"{plain(scope.account)}/{plain(scope.location)} {plain(scope.kind)} {gap.coverage.aspect}{since}"
+        by_reason.setdefault((gap.coverage.outcome, gap.coverage.reason), []).append(where)
+    page.line("Not read; the last known state stays, and nothing in it is taken for deleted:", "", 2)
+    for (outcome, reason), places in by_reason.items():
+        page.line(f"{outcome}: {plain(reason, 300) or 'no reason given'}", "yellow", 2)
+        for place in places[:20]:
+            page.line(place, "", 4)
+        if len(places) > 20:
+            page.line(f"… and {len(places) - 20:,} more", "dim", 4)
+
+
+REPORTER = Reporter("table", "for a terminal", render)
