@@ -67,6 +67,7 @@ class _Plan:
     """What is known without reading: accounts that could be entered, and those that could not."""
     failures: list[tuple[str, Miss]] = field(default_factory=list)
     """Clouds whose accounts could not all be found out."""
+    bugs: list[Exception] = field(default_factory=list)
 
 
 def collect(
@@ -89,7 +90,7 @@ def collect(
         plan.scopes.sort(key=lambda each: -known.get(each.scope, 0))
         yield from plan.readings
         yield from _vanished(plan, selection, known)
-        yield from _read_all(plan.scopes, config.collect.threads, runtime, progress, stop)
+        yield from _read_all(plan.scopes, config.collect.threads, runtime, progress, stop, plan.bugs)
     finally:
         runtime.close()
 
@@ -139,8 +140,13 @@ def _plan_entry(
     except Exception as error:
         miss = descriptor.classify(error)
         if miss is None:
-            raise
+            plan.bugs.append(error)
+            miss = _bug(error)
         plan.failures.append((name, miss))
+
+
+def _bug(error: Exception) -> Miss:
+    return Miss(Outcome.FAILED, f"a bug in snapbase: {type(error).__name__}")
 
 
 def _configured(config: Config, kind: str) -> bool:
@@ -190,12 +196,19 @@ def _vanished(plan: _Plan, selection: Selection, known: Mapping[Scope, int]) -> 
     """Scopes of earlier runs that are selected but can no longer be planned: they must not silently stay fresh."""
     planned = {each.scope for each in plan.scopes} | {reading.scope for reading in plan.readings}
     failures = dict(plan.failures)
-    covered = {reading.scope.account for reading in plan.readings if not reading.coverage[0].complete}
+    covered = {
+        (reading.scope.cloud, reading.scope.account)
+        for reading in plan.readings
+        if reading.scope.location == ANYWHERE and not reading.coverage[0].complete
+    }
     shares = {each.kind: each.shares for name in CLOUDS for each in collectors(name)}
     for scope in sorted(known):
-        if scope in planned or scope.account in covered or not selection.takes(scope):
+        if scope in planned or (scope.cloud, scope.account) in covered or not selection.takes(scope):
             continue
-        gone = Miss(Outcome.DISABLED, f"{scope.account}/{scope.location} is no longer visible to snapbase")
+        if scope.account == ANYWHERE and scope.cloud not in failures:
+            yield _entered(scope)
+            continue
+        gone = Miss(Outcome.DISABLED, f"{scope} is no longer visible to snapbase, or no longer configured")
         yield _failed(scope, failures.get(scope.cloud, gone), shares=shares.get(scope.kind, False))
     for name, miss in plan.failures:
         if not any(scope.cloud == name for scope in {*known, *planned}):
@@ -208,10 +221,10 @@ def _read_all(
     runtime: Runtime,
     progress: Callable[[Progress], None],
     stop: threading.Event,
+    bugs: list[Exception],
 ) -> Iterator[Reading]:
-    bugs: list[BaseException] = []
     waiting = iter(scopes)
-    running: set[Future[tuple[Reading, BaseException | None]]] = set()
+    running: set[Future[tuple[Reading, Exception | None]]] = set()
     done = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="scope") as pool:
         try:
@@ -236,19 +249,20 @@ def _read_all(
                 runtime.stop.set()
             for future in running:
                 future.cancel()
-    if bugs:
+    if bugs and not stop.is_set():
         raise bugs[0]
 
 
-def _read(planned: Planned, stop: threading.Event) -> tuple[Reading, BaseException | None]:
+def _read(planned: Planned, stop: threading.Event) -> tuple[Reading, Exception | None]:
     """One scope, whatever happens in it; the second value is an exception that is nobody's answer but a bug."""
     started = datetime.now(UTC)
-    seen: list[Observation] = []
+    unique: dict[str, Observation] = {}
     failure: Miss | None = None
-    bug: BaseException | None = None
+    bug: Exception | None = None
     try:
         for observation in planned.collector.read(planned.target.handle, planned.scope):
-            seen.append(observation)
+            # Pages shift while a cloud lists: the same resource may come twice.
+            unique[observation.resource.uid] = observation
             if stop.is_set():
                 raise Interrupted
     except Interrupted:
@@ -257,7 +271,8 @@ def _read(planned: Planned, stop: threading.Event) -> tuple[Reading, BaseExcepti
         failure = planned.descriptor.classify(error)
         if failure is None:
             bug = error
-            failure = Miss(Outcome.FAILED, f"a bug in snapbase: {type(error).__name__}")
+            failure = _bug(error)
+    seen = list(unique.values())
     coverage = [_list_coverage(planned.scope, seen, failure)]
     if planned.collector.shares:
         coverage.append(_sharing_coverage(planned.scope, seen, failure))

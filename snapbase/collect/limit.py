@@ -22,10 +22,12 @@ SLOWEST = 0.05
 """Calls per second below which no bucket goes."""
 HEADROOM = 0.97
 """Share of a measured rate to use: the rest is for what others take and for errors of measurement."""
-DOUBLING = 20.0
-"""Seconds without throttling after which a bucket runs at twice its last measured rate."""
+DOUBLING, GUESS_DOUBLING = 20.0, 2.0
+"""Seconds without throttling after which a bucket runs at twice its last measured rate, or its first guess."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
 """Seconds to wait after a throttled answer without Retry-After; doubled while nothing passes."""
+PILE = 15.0
+"""Calls that should have piled up by the end of the first pause: enough to measure, too few to overflow a bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,12 @@ class Bucket:
         self._empty: float | None = None
         self._passed = 0
         self._barren = 0
+        self._doubling = DOUBLING
 
     def rate(self, now: float) -> float:
         """Calls per second this bucket allows itself now; infinite before the first throttling."""
         quiet = now - self._empty if self._empty is not None else 0.0
-        return min(self._ceiling, self._base * (1 + (quiet / DOUBLING) ** 2))
+        return min(self._ceiling, self._base * (1 + (quiet / self._doubling) ** 2))
 
     def take(self, now: float) -> float:
         """0: go, the call is counted. Else the seconds after which to ask again."""
@@ -92,7 +95,7 @@ class Bucket:
         """A call sent then was refused for its rate; calls already under way when that was learnt teach nothing new."""
         if self._empty is None or sent >= self._empty:
             self._learn(now)
-            pause = after or min(FIRST_PAUSE * 2**self._barren, LONGEST_PAUSE)
+            pause = after or min(min(FIRST_PAUSE, PILE / self._base) * 2**self._barren, LONGEST_PAUSE)
             self._barren += 1
             # The cloud's tokens pile up during the pause: what comes in from now on may be used at once after it.
             self._ready, self._burst = now, None
@@ -108,8 +111,9 @@ class Bucket:
         current = self.rate(now)
         if self._empty is None and current == inf:
             # The first burst held the whole capacity; a quarter of its speed is a guess for one short drain.
-            self._base = max(measured / 4, SLOWEST)
+            self._base, self._doubling = max(measured / 4, SLOWEST), GUESS_DOUBLING
         else:
+            self._doubling = DOUBLING
             self._base = max(min(measured * HEADROOM, current), current / 4, SLOWEST)
         self._empty, self._passed = now, 0
 

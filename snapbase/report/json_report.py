@@ -1,5 +1,7 @@
 """The contract's `snapbase.diff/1`: additions are free, nothing else changes meaning."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +11,26 @@ from snapbase.finding import CoverageGap, Finding, Report, Severity
 from snapbase.model import Approval
 from snapbase.report import Options, Reporter
 
+_SILENT = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What JSON lets through, and a terminal obeys or hides: written as escapes, which parse to the same text."""
 SCHEMA = "snapbase.diff/1"
 
 
 def render(report: Report, _: Options) -> str:
     """The same report gives the same bytes."""
-    return orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2).decode() + "\n"
+    text = orjson.dumps(_encodable(as_json(report)), option=orjson.OPT_INDENT_2).decode()
+    return _SILENT.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def _encodable(value: Any) -> Any:
+    """Half a surrogate pair, which JSON from a cloud can hold and UTF-8 cannot, becomes U+FFFD."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(each) for each in value]
+    return value
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from io import StringIO
 from itertools import groupby
-from textwrap import wrap
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from snapbase.finding import Finding, Report, Severity
 from snapbase.report import Options, Reporter
-from snapbase.report.text import compared, plain, several, verdict
+from snapbase.report.text import command_lines, compared, plain, several, verdict
 
 _STYLE = {
     Severity.CRITICAL: "bold red",
@@ -60,8 +59,11 @@ class _Page:
 
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         room = self.width - indent
-        for part in wrap(text, room, break_long_words=True, break_on_hyphens=False) or [""]:
-            self._console.print(Text(" " * indent + part, style=style), overflow="ignore", no_wrap=True, crop=False)
+        for part in Text(text).wrap(self._console, room, overflow="fold"):
+            self._exactly(Text(" " * indent, style=style).append(part.plain.rstrip()))
+
+    def _exactly(self, text: Text) -> None:
+        self._console.print(text, overflow="ignore", no_wrap=True, crop=False)
 
     def pair(self, left: str, right: str, style: str, indent: int = 2) -> None:
         """A title with its id at the right edge; on two lines where that does not fit."""
@@ -71,7 +73,12 @@ class _Page:
             self.line(right, "dim", indent + 2)
             return
         text = Text(" " * indent).append(left, style).append(" " * gap).append(right, "dim")
-        self._console.print(text, overflow="ignore", no_wrap=True, crop=False)
+        self._exactly(text)
+
+    def command(self, text: str, indent: int) -> None:
+        """One command a shell can be given as it stands; a single word may be longer than the line."""
+        for part in command_lines(text, self.width - indent):
+            self._exactly(Text(" " * indent + part, style="dim"))
 
     def rule(self, text: str, style: str) -> None:
         self._console.print()
@@ -93,7 +100,7 @@ def _finding(page: _Page, finding: Finding) -> None:
     page.pair(plain(finding.title, 120), finding.id, _STYLE[finding.severity])
     subject = finding.subject
     name = plain(subject.name, 60) if subject.name else ""
-    address = plain(subject.address or subject.uid, 120)
+    address = plain(subject.address or subject.uid, 240)
     page.line(f"{name}  {address}" if name and name not in address else address, "", 4)
     where = f"{finding.account}/{finding.location}" if finding.account else ""
     techniques = " ".join((*finding.attack.techniques, *finding.attack.data_components))
@@ -106,7 +113,8 @@ def _finding(page: _Page, finding: Finding) -> None:
         who = f"{each.at:%Y-%m-%d %H:%M} {plain(each.action)} by {plain(each.actor)}"
         page.line(f"{who} from {plain(each.source_ip or 'unknown')} ({each.certainty})", "", 4)
     if finding.undo:
-        page.line(f"undo: {plain(finding.undo, 500)}", "dim", 4)
+        page.line("To undo it:", "dim", 4)
+        page.command(finding.undo, 6)
 
 
 def _approval(page: _Page, finding: Finding) -> None:
@@ -138,7 +146,8 @@ def _folded(page: _Page, report: Report) -> None:
 def _coverage(page: _Page, report: Report) -> None:
     page.rule("COVERAGE", "bold")
     if not report.coverage:
-        page.line("Everything selected was read completely.", "", 2)
+        words = "Everything selected was read completely." if report.complete else "Not everything was read."
+        page.line(words, "", 2)
         return
     by_reason: dict[tuple[str, str], list[str]] = {}
     for gap in report.coverage:

@@ -1,21 +1,58 @@
 """Hostile text made plain, and the words every format shares."""
 
+import re
 import unicodedata
 
-from snapbase.finding import Report, Severity
-from snapbase.model import ANYWHERE
+from snapbase.finding import Attribution, CoverageGap, Finding, Report, Severity
+from snapbase.model import ANYWHERE, Approval
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_COMMAND = 2000
+_WORD = re.compile(r"""(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+""")
+_UNSAFE = frozenset({"Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"})
 
 
 def plain(value: object, limit: int = 200) -> str:
-    """One line without control, format or direction characters (each shown as its code), at most `limit` long."""
-    text = str(value)[: limit * 2]
-    shown = "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _UNSAFE else c for c in text)
-    if len(shown) <= limit and len(str(value)) <= limit * 2:
-        return shown
+    """One line without control, format or direction characters (each shown as its code), at most `limit` long.
+
+    What is too long loses its middle: both the beginning and the end of an identifier tell things apart.
+    """
+    text = str(value)
     half = (limit - 1) // 2
-    return f"{shown[:half]}…{shown[-half:]}" if limit > 2 else shown[:limit]
+    if len(text) <= limit:
+        shown = _escaped(text)
+        if len(shown) <= limit:
+            return shown
+        return f"{shown[: limit - 1 - half]}…{shown[len(shown) - half :]}"
+    head, tail = _escaped(text[: limit - 1 - half]), _escaped(text[len(text) - half :])
+    return f"{head[: limit - 1 - half]}…{tail[len(tail) - half :]}"
+
+
+def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def command(text: str) -> str:
+    """A command to be pasted: whole or not at all, since a shortened or altered one could do something else."""
+    if not text or (len(text) <= _COMMAND and plain(text, _COMMAND) == text):
+        return text
+    return "# it cannot be printed safely: see undo in --format json"
+
+
+def command_lines(text: str, width: int) -> list[str]:
+    """The command over lines that a shell reads as one: broken between words, never inside quotes."""
+    words = _WORD.findall(command(text))
+    if " ".join(words) != command(text):
+        return [command(text)]
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and len(longer) > width - 2:
+            lines.append(f"  {word}")
+        else:
+            lines[-1] = longer if not lines[-1].startswith("  ") else f"{lines[-1]} {word}"
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def counts(report: Report) -> dict[Severity, int]:
@@ -39,11 +76,13 @@ def several(count: int, noun: str) -> str:
 def verdict(report: Report) -> str:
     """One sentence; never "clean" while anything is unread."""
     unread = unread_scopes(report)
-    hole = f"; {several(unread, 'scope')} unread" if unread else ""
+    unsaid = (
+        f"; {several(unread, 'scope')} unread" if unread else "" if report.complete else "; not everything was read"
+    )
     if report.findings:
         parts = ", ".join(f"{count} {severity}" for severity, count in counts(report).items())
-        return f"{several(len(report.findings), 'finding')}: {parts}{hole}."
-    return f"No drift in what was read{hole}." if unread else "No drift. Everything selected was read."
+        return f"{several(len(report.findings), 'finding')}: {parts}{unsaid}."
+    return f"No drift in what was read{unsaid}." if unsaid else "No drift. Everything selected was read."
 
 
 def compared(report: Report) -> str:
@@ -55,3 +94,56 @@ def compared(report: Report) -> str:
         return f"{run}; nothing was approved yet"
     baseline, approval = report.baseline, report.baseline.approval
     return f"{run} against baseline {baseline.id}, approved {approval.at:%Y-%m-%d} by {plain(approval.by, 40)}"
+
+
+def title(finding: Finding) -> str:
+    return plain(finding.title, 160)
+
+
+def named(finding: Finding) -> str:
+    """What it is about: its name and address, or the address alone where that holds the name."""
+    subject = finding.subject
+    address = plain(subject.address or subject.uid, 160)
+    name = plain(subject.name, 60) if subject.name else ""
+    return f"{name} ({address})" if name and name not in address else address
+
+
+def where(finding: Finding) -> str:
+    """`aws 111122223333/eu-west-1`; the configuration where no cloud holds it."""
+    place = "/".join(plain(part, 80) for part in (finding.account, finding.location) if part)
+    return " ".join(filter(None, (plain(finding.cloud, 20), place))) or "configuration"
+
+
+def attack(finding: Finding) -> str:
+    return " ".join((*finding.attack.techniques, *finding.attack.data_components))
+
+
+def holder(finding: Finding) -> str:
+    """Who can use it, with the class and label of trust; empty where the finding has no such principal."""
+    grantee = finding.grantee
+    if grantee is None:
+        return ""
+    label = f", {plain(grantee.label, 80)}" if grantee.label else ""
+    return f"{plain(grantee.principal.kind, 40)} {plain(grantee.principal, 120)} ({grantee.trust}{label})"
+
+
+def let_through(approval: Approval) -> str:
+    until = f" until {approval.until:%Y-%m-%d %H:%M} UTC" if approval.until else ""
+    return f"Let through by {plain(approval.by, 60)}{until}: {plain(approval.reason)}"
+
+
+def done_by(event: Attribution) -> str:
+    who = f"{event.at:%Y-%m-%d %H:%M} {plain(event.action, 60)} by {plain(event.actor)}"
+    return f"{who} from {plain(event.source_ip or 'unknown', 60)} ({plain(event.certainty, 20)})"
+
+
+def hole(gap: CoverageGap) -> str:
+    """Which reading of which scope: `aws.ec2.snapshot list in 111122223333/eu-west-1, since run 2`."""
+    scope = gap.coverage.scope
+    since = f", since run {gap.since_run}" if gap.since_run else ""
+    place = f"{plain(scope.account, 80)}/{plain(scope.location, 40)}"
+    return f"{plain(scope.kind, 60)} {gap.coverage.aspect} in {place}{since}"
+
+
+def why_unread(gap: CoverageGap) -> str:
+    return f"{gap.coverage.outcome}: {plain(gap.coverage.reason, 300) or 'no reason given'}"

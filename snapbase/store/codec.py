@@ -1,6 +1,7 @@
 """Model values <-> canonical text: the same value always gives the same bytes, so a digest stands for the content."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,12 +10,12 @@ import orjson
 
 from snapbase.model import Grant, Limits, Resource
 
-_PROFILE = ("type", "owner", "source", "origin", "encrypted", "key", "guards", "attributes")
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 def stamp(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds: sorts as text."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def moment(text: str) -> datetime:
@@ -26,7 +27,32 @@ def optional_moment(text: str | None) -> datetime | None:
 
 
 def canonical(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+    """Sorted JSON; text that no database can hold is made harmless first."""
+    try:
+        text = orjson.dumps(value, option=_SORTED).decode()
+    except TypeError:
+        return orjson.dumps(harmless(value), option=_SORTED).decode()
+    return text if "\\u0000" not in text else orjson.dumps(harmless(value), option=_SORTED).decode()
+
+
+def clean(text: str) -> str:
+    """Without NUL bytes and lone surrogates: legal in the JSON a cloud sends, and in no database."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def harmless(value: Any) -> Any:
+    """The value with all its text clean, and with integers beyond 64 bits as text."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): harmless(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [harmless(each) for each in value]
+    if isinstance(value, int) and value.bit_length() > 63:
+        return str(value)
+    return value
 
 
 def digest(*texts: str) -> str:
@@ -35,8 +61,17 @@ def digest(*texts: str) -> str:
 
 def encode(resource: Resource) -> tuple[str, str, str]:
     """(profile, document, digest). `inferred` rides in the profile but is no content: it never opens a version."""
-    body: dict[str, Any] = {name: getattr(resource, name) for name in _PROFILE}
-    body["limits"] = asdict(resource.limits) if resource.limits else None
+    body: dict[str, Any] = {
+        "type": resource.type,
+        "owner": resource.owner,
+        "source": resource.source,
+        "origin": resource.origin,
+        "encrypted": resource.encrypted,
+        "key": resource.key,
+        "guards": resource.guards,
+        "attributes": resource.attributes,
+        "limits": asdict(resource.limits) if resource.limits else None,
+    }
     document = canonical(
         {
             "name": resource.name,
@@ -47,7 +82,7 @@ def encode(resource: Resource) -> tuple[str, str, str]:
     )
     content = canonical(body)
     profile = canonical(body | {"inferred": resource.inferred}) if resource.inferred else content
-    return profile, document, digest(content, document, resource.address, resource.subject or "")
+    return profile, document, digest(content, document, clean(resource.address), clean(resource.subject or ""))
 
 
 def decode(uid: str, address: str, subject: str | None, profile: str, document: str) -> Resource:
@@ -77,4 +112,5 @@ GrantKey = tuple[str, str, str, str, str, str]
 
 def grant_key(grant: Grant) -> GrantKey:
     expires = stamp(grant.expires_at) if grant.expires_at else ""
-    return (grant.principal.kind, grant.principal.id, grant.access, grant.mechanism, grant.condition, expires)
+    principal = grant.principal
+    return (principal.kind, clean(principal.id), grant.access, clean(grant.mechanism), clean(grant.condition), expires)

@@ -151,10 +151,12 @@ def changes(
 def _touched(connection: Connection, before: int, after: int) -> set[int]:
     version, grant, unread = tables.version, tables.grant, tables.unread
     known = select(tables.scope_state.c.scope_id).where(tables.scope_state.c.first_complete <= before)
+    clock = tables.rev
+    # A version is opened by a revision of its own scope: few revisions lead to few versions, whatever the scope holds.
     opened = (
         select(version.c.resource_id)
-        .join(tables.resource, tables.resource.c.id == version.c.resource_id)
-        .where(_within(version.c.opened, before, after), tables.resource.c.scope_id.in_(known))
+        .join_from(clock, version, version.c.opened == clock.c.id)
+        .where(_within(clock.c.id, before, after), clock.c.scope_id.in_(known))
     )
     queries = [opened]
     queries += [
@@ -179,20 +181,25 @@ def _pinned(connection: Connection, by_subject: dict[str, list[Pin]]) -> set[int
 def _behind_changed_guards(connection: Connection, before: int, after: int) -> set[int]:
     """Shared resources behind a guardrail that is another now: their grants may be worth more."""
     resource, version, grant, guard = tables.resource, tables.version, tables.grant, tables.profile_guard
-    changed = or_(_within(version.c.opened, before, after), _within(version.c.closed, before, after))
-    fences = (
-        select(resource.c.uid)
-        .join_from(resource, version, version.c.resource_id == resource.c.id)
-        .join(tables.profile, tables.profile.c.id == version.c.profile_id)
-        .where(changed, tables.profile.c.type == ResourceType.GUARDRAIL)
-    )
-    query = (
-        select(grant.c.resource_id)
-        .join_from(grant, version, version.c.resource_id == grant.c.resource_id)
-        .join(guard, guard.c.profile_id == version.c.profile_id)
-        .where(alive(grant, after), alive(version, after), guard.c.guard.in_(fences))
-    )
-    return {row_id for (row_id,) in connection.execute(query)}
+    fences: set[str] = set()
+    for moved in (version.c.opened, version.c.closed):  # one query each, so that each has its index
+        query = (
+            select(resource.c.uid)
+            .join_from(resource, version, version.c.resource_id == resource.c.id)
+            .join(tables.profile, tables.profile.c.id == version.c.profile_id)
+            .where(_within(moved, before, after), tables.profile.c.type == ResourceType.GUARDRAIL)
+        )
+        fences |= {uid for (uid,) in connection.execute(query)}
+    found: set[int] = set()
+    for part in chunks(sorted(fences)):
+        behind = (
+            select(grant.c.resource_id)
+            .join_from(grant, version, version.c.resource_id == grant.c.resource_id)
+            .join(guard, guard.c.profile_id == version.c.profile_id)
+            .where(alive(grant, after), alive(version, after), guard.c.guard.in_(part))
+        )
+        found |= {row_id for (row_id,) in connection.execute(behind)}
+    return found
 
 
 def _held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> set[int]:
@@ -297,12 +304,25 @@ def principals(connection: Connection, rev: int) -> list[tuple[Principal, int]]:
 
 
 def coverage_at(connection: Connection, rev: int) -> dict[tuple[Scope, str], tuple[Coverage, int | None]]:
-    """How well every scope was read as of a revision, and the run since which it is so."""
+    """How well every scope was read as of a revision, and since which run it is complete, or not."""
     coverage, scope, clock = tables.coverage, tables.scope, tables.rev
+    whole, other = coverage.c.outcome == Outcome.COMPLETE, coverage.alias()
+    # The chain of readings of the same sort begins where the last one of the other sort ended.
+    turned = (
+        select(func.max(other.c.closed))
+        .where(other.c.scope_id == coverage.c.scope_id, other.c.aspect == coverage.c.aspect)
+        .where((other.c.outcome == Outcome.COMPLETE) != whole, other.c.closed <= coverage.c.opened)
+        .scalar_subquery()
+    )
+    first = (
+        select(func.min(other.c.opened))
+        .where(other.c.scope_id == coverage.c.scope_id, other.c.aspect == coverage.c.aspect)
+        .scalar_subquery()
+    )
     query = (
         select(coverage.c.aspect, coverage.c.outcome, coverage.c.reason, clock.c.run_id, *_scope_columns())
         .join_from(coverage, scope, scope.c.id == coverage.c.scope_id)
-        .join(clock, clock.c.id == coverage.c.opened)
+        .join(clock, clock.c.id == func.coalesce(turned, first))
         .where(alive(coverage, rev))
     )
     found = {}

@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -11,6 +13,14 @@ from sqlalchemy import Engine, text
 from snapbase.errors import Busy
 
 _LOCK = 0x736E6171
+_HINT = "Wait for it, or look for a stuck one."
+_HOLDER = text(
+    "SELECT application_name || ' since ' || to_char(state_change, 'YYYY-MM-DD HH24:MI')"
+    " FROM pg_stat_activity JOIN pg_locks USING (pid)"
+    " WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = :key"
+    " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Who holds the lock: a session's own name is all that another session can read of it."""
 
 
 @contextmanager
@@ -22,11 +32,15 @@ def locked(engine: Engine) -> Iterator[None]:
         return
     with engine.connect() as connection:
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
-            raise Busy("Another snapbase is writing to this store.", hint="Wait for it, or look for a stuck one.")
+            holder = connection.execute(_HOLDER, {"key": _LOCK}).scalar() or "unknown"
+            raise Busy(f"Another snapbase ({holder}) is writing to this store.", hint=_HINT)
+        name = f"snapbase process {os.getpid()} on {socket.gethostname()}"[:63]
+        connection.execute(text("SELECT set_config('application_name', :name, false)"), {"name": name})
         connection.commit()
         try:
             yield
         finally:
+            connection.execute(text("RESET application_name"))
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
 
@@ -38,10 +52,11 @@ def _file(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 100).decode(errors="replace").strip() or "unknown"
-            raise Busy(f"Another snapbase (process {holder}) is writing to this store.", hint="Wait for it.") from None
+            holder = os.read(descriptor, 300).decode(errors="replace").strip() or "unknown"
+            raise Busy(f"Another snapbase ({holder}) is writing to this store.", hint=_HINT) from None
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
         yield
     finally:
         os.close(descriptor)

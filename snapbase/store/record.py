@@ -1,14 +1,15 @@
 """Writing one reading of one scope: only what changed, in one transaction, on one clock."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from snapbase.errors import StaleReading, StoreError
-from snapbase.model import ANYWHERE, Aspect, Coverage, Observation, Outcome, Principal, Reading, Scope
+from snapbase.model import ANYWHERE, Aspect, Coverage, Observation, Outcome, Reading, Scope
 from snapbase.store import codec, tables
+from snapbase.store.bulk import insert_rows
 
 CHUNK = 5_000
 
@@ -113,7 +114,8 @@ class _Ids:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._next: dict[str, int] = {}
-        self.profiles: dict[str, int] = {}
+        self.profiles: dict[str, tuple[str, tuple[str, ...]]] = {}
+        """Body -> (type, guards) of every profile a new version has."""
         self.principals: dict[tuple[str, str], int] = {}
 
     def new(self, table: Table) -> int:
@@ -123,26 +125,29 @@ class _Ids:
         self._next[table.name] += 1
         return given
 
-    def profile(self, body: str, guards: Iterable[str], resource_type: str) -> int:
-        """The interned profile; profiles are few, so each is looked up once per reading."""
-        found = self.profiles.get(body)
-        if found is not None:
-            return found
-        digest = codec.digest(body)
-        query = select(tables.profile.c.id).where(tables.profile.c.digest == digest)
-        found = self._connection.execute(query).scalar()
-        if found is None:
-            found = self.new(tables.profile)
-            values = {"id": found, "digest": digest, "type": resource_type, "body": body}
-            self._connection.execute(insert(tables.profile), [values])
-            rows = [{"profile_id": found, "guard": guard} for guard in sorted(set(guards))]
-            if rows:
-                self._connection.execute(insert(tables.profile_guard), rows)
-        self.profiles[body] = found
-        return found
+    def intern_profiles(self) -> dict[str, int]:
+        """The row of every profile in `profiles`, by body; those that are new are written."""
+        digests = {codec.digest(body): body for body in self.profiles}
+        known: dict[str, int] = {}
+        columns = tables.profile.c
+        asked = list(digests)
+        for start in range(0, len(asked), CHUNK):
+            query = select(columns.digest, columns.id).where(columns.digest.in_(asked[start : start + CHUNK]))
+            known |= {digests[digest]: row for digest, row in self._connection.execute(query)}
+        rows, guarded = [], []
+        for digest, body in digests.items():
+            if body in known:
+                continue
+            known[body] = new = self.new(tables.profile)
+            resource_type, guards = self.profiles[body]
+            rows.append({"id": new, "digest": digest, "type": resource_type, "body": body})
+            guarded += [{"profile_id": new, "guard": guard} for guard in sorted({codec.clean(each) for each in guards})]
+        insert_rows(self._connection, tables.profile, rows)
+        insert_rows(self._connection, tables.profile_guard, guarded)
+        return known
 
-    def principal(self, principal: Principal) -> int:
-        key = (principal.kind, principal.id)
+    def principal(self, kind: str, name: str) -> int:
+        key = (kind, name)
         found = self.principals.get(key)
         if found is not None:
             return found
@@ -203,21 +208,21 @@ def _observed(
     reading: Reading,
 ) -> set[str]:
     """Gathers the writes for everything that was seen; the last of several sightings of one uid counts."""
-    latest = {each.resource.uid: each for each in reading.observations}
+    latest = {codec.clean(each.resource.uid): each for each in reading.observations}
     whole_aspect = _whole_aspect_failed(latest.values())
     for uid, observation in latest.items():
         row = known.get(uid)
         resource = observation.resource
         if row is None:
-            row = _Known(ids.new(tables.resource), shared_before=False)
+            row = _Known(ids.new(tables.resource), shared_before=observation.grants is not None)
             writes.resources.append(
                 {
                     "id": row.resource_id,
                     "scope_id": scope_id,
                     "uid": uid,
-                    "address": resource.address,
-                    "subject": resource.subject,
-                    "first_shared": None,
+                    "address": codec.clean(resource.address),
+                    "subject": codec.clean(resource.subject) if resource.subject else None,
+                    "first_shared": row.shared_before,
                 }
             )
         _version(writes, ids, row, observation)
@@ -233,8 +238,8 @@ def _version(writes: _Writes, ids: _Ids, row: _Known, observation: Observation) 
         return
     if row.version_id is not None:
         writes.closed["version"].append(row.version_id)
-    profile_id = ids.profile(body, resource.guards, resource.type)
-    values = {"id": ids.new(tables.version), "resource_id": row.resource_id, "profile_id": profile_id}
+    ids.profiles[body] = (resource.type, resource.guards)
+    values = {"id": ids.new(tables.version), "resource_id": row.resource_id, "profile_id": body}
     writes.versions.append({**values, "digest": digest, "document": document})
 
 
@@ -245,13 +250,13 @@ def _grants(writes: _Writes, ids: _Ids, row: _Known, observation: Observation) -
         writes.first_shared.append(row.resource_id)
     present = {codec.grant_key(each): each for each in observation.grants}
     writes.closed["grant"] += [grant_id for key, grant_id in row.grants.items() if key not in present]
-    for key, each in present.items():
+    for key in present:
         if key not in row.grants:
             writes.grants.append(
                 {
                     "id": ids.new(tables.grant),
                     "resource_id": row.resource_id,
-                    "principal_id": ids.principal(each.principal),
+                    "principal_id": ids.principal(key[0], key[1]),
                     "access": key[2],
                     "mechanism": key[3],
                     "condition": key[4],
@@ -269,7 +274,7 @@ def _unread(writes: _Writes, ids: _Ids, row: _Known, observation: Observation, *
         return
     if miss is not None:
         values = {"id": ids.new(tables.unread), "resource_id": row.resource_id}
-        writes.unread.append({**values, "outcome": miss.outcome, "reason": miss.reason})
+        writes.unread.append({**values, "outcome": miss.outcome, "reason": codec.clean(miss.reason)})
 
 
 def _whole_aspect_failed(observations: Collection[Observation]) -> bool:
@@ -299,12 +304,13 @@ def _cover(connection: Connection, writes: _Writes, ids: _Ids, scope_id: int, fo
     known = {aspect: (row, outcome, reason) for row, aspect, outcome, reason in connection.execute(query)}
     for each in found:
         row = known.get(each.aspect)
-        if row is not None and (row[1], row[2]) == (each.outcome, each.reason):
+        reason = codec.clean(each.reason)
+        if row is not None and (row[1], row[2]) == (each.outcome, reason):
             continue
         if row is not None:
             writes.closed["coverage"].append(row[0])
         values = {"id": ids.new(tables.coverage), "scope_id": scope_id, "aspect": each.aspect}
-        writes.coverage.append({**values, "outcome": each.outcome, "reason": each.reason})
+        writes.coverage.append({**values, "outcome": each.outcome, "reason": reason})
 
 
 def _cover_account(connection: Connection, writes: _Writes, ids: _Ids, reading: Reading) -> None:
@@ -327,11 +333,16 @@ def _apply(connection: Connection, writes: _Writes, ids: _Ids, run_id: int, scop
     for name, closed in writes.closed.items():
         _close(connection, tables.metadata.tables[name], closed, rev)
     opened = ((tables.version, writes.versions), (tables.grant, writes.grants), (tables.unread, writes.unread))
-    _insert(connection, tables.resource, writes.resources)
+    profiles = ids.intern_profiles()
+    for row in writes.versions:
+        row["profile_id"] = profiles[row["profile_id"]]
+    for row in writes.resources:
+        row["first_shared"] = rev if row["first_shared"] else None
+    insert_rows(connection, tables.resource, writes.resources)
     for table, rows in (*opened, (tables.coverage, writes.coverage)):
         for row in rows:
             row["opened"] = rev
-        _insert(connection, table, rows)
+        insert_rows(connection, table, rows)
     if writes.first_shared:
         statement = update(tables.resource).where(tables.resource.c.id == bindparam("row")).values(first_shared=rev)
         connection.execute(statement, [{"row": row} for row in writes.first_shared])
@@ -345,11 +356,6 @@ def _close(connection: Connection, table: Table, rows: Sequence[int], rev: int) 
         statement = update(table).where(table.c.id.in_(part), table.c.closed.is_(None)).values(closed=rev)
         if connection.execute(statement).rowcount != len(part):
             raise StoreError(f"The store changed under this run ({table.name}); nothing of it was written.")
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    for start in range(0, len(rows), CHUNK):
-        connection.execute(insert(table), rows[start : start + CHUNK])
 
 
 def _scope_state(connection: Connection, scope_id: int) -> Mapping[str, Any] | None:

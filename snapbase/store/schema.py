@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from snapbase.errors import SchemaError
-from snapbase.store.database import connect, show
+from snapbase.store.database import connect, show, words, writing
 
 HEAD = "0001"
 """The newest revision in migrations/versions; a test holds it to that."""
@@ -23,14 +23,14 @@ def upgrade(url: str) -> str:
     """Creates the store or brings it to `HEAD`; returns what was done. Raises `SchemaError` if it is newer."""
     engine = connect(url, write=True)
     try:
-        with engine.connect() as connection:
+        with words(), engine.connect() as connection:
             before = current(connection)
             _refuse_newer(before, url)
         if before == HEAD:
             return f"{show(url)} is up to date ({HEAD})."
         from alembic import command
 
-        with engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with writing(engine) as connection:
             command.upgrade(_alembic(connection), HEAD)
         return f"{show(url)}: {'created' if before is None else 'upgraded from ' + before} ({HEAD})."
     finally:
@@ -41,7 +41,7 @@ def check(url: str) -> str:
     """Says that the schema is `HEAD`; raises `SchemaError` otherwise."""
     engine = connect(url, write=False)
     try:
-        with engine.connect() as connection:
+        with words(), engine.connect() as connection:
             require(connection, url)
     finally:
         engine.dispose()

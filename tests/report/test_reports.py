@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,7 @@ from hypothesis import strategies as st
 from snapbase.finding import Severity
 from snapbase.report import Options, reporters
 from snapbase.report.text import plain
-
-sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES, DRIFT, finding
+from tests.report.cases import CASES, DRIFT, finding
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

@@ -1,0 +1,39 @@
+"""Snapshots of Aurora, Neptune and DocumentDB clusters, all served by RDS, and who may restore them."""
+
+from collections.abc import Iterator
+
+from snapbase.collect.aws import rds
+from snapbase.collect.aws.session import Region
+from snapbase.collect.collector import Collector, Where
+from snapbase.model import Observation, Scope
+
+_CLUSTER = rds.Flavour(
+    list_operation="DescribeDBClusterSnapshots",
+    listed="DBClusterSnapshots",
+    passes=("", "awsbackup"),
+    attribute_operation="DescribeDBClusterSnapshotAttributes",
+    attribute_result="DBClusterSnapshotAttributesResult",
+    attributes="DBClusterSnapshotAttributes",
+    identifier="DBClusterSnapshotIdentifier",
+    arn="DBClusterSnapshotArn",
+    source="DBClusterIdentifier",
+    lineage="DbClusterResourceId",
+    encrypted="StorageEncrypted",
+)
+
+
+def read(region: Region, _: Scope) -> Iterator[Observation]:
+    """Every cluster snapshot of the account."""
+    return rds.read(region, _CLUSTER)
+
+
+COLLECTOR = Collector(
+    kind="aws.rds.cluster-snapshot",
+    title="database cluster snapshots",
+    where=frozenset({Where.REGIONAL}),
+    read=read,
+    permissions=("rds:DescribeDBClusterSnapshots", "rds:DescribeDBClusterSnapshotAttributes", "kms:DescribeKey"),
+    calls="2 per 100 + 1 per manual snapshot",
+    blind="Exports to S3, and DocumentDB elastic clusters, which have an API of their own.",
+    events={"ModifyDBClusterSnapshotAttribute": "sharing changed"},
+)

@@ -1,0 +1,39 @@
+"""RDS instance snapshots and who may restore them."""
+
+from collections.abc import Iterator
+
+from snapbase.collect.aws import rds
+from snapbase.collect.aws.session import Region
+from snapbase.collect.collector import Collector, Where
+from snapbase.model import Observation, Scope
+
+_INSTANCE = rds.Flavour(
+    list_operation="DescribeDBSnapshots",
+    listed="DBSnapshots",
+    passes=("", "awsbackup"),
+    attribute_operation="DescribeDBSnapshotAttributes",
+    attribute_result="DBSnapshotAttributesResult",
+    attributes="DBSnapshotAttributes",
+    identifier="DBSnapshotIdentifier",
+    arn="DBSnapshotArn",
+    source="DBInstanceIdentifier",
+    lineage="DbiResourceId",
+    encrypted="Encrypted",
+)
+
+
+def read(region: Region, _: Scope) -> Iterator[Observation]:
+    """Every instance snapshot of the account."""
+    return rds.read(region, _INSTANCE)
+
+
+COLLECTOR = Collector(
+    kind="aws.rds.snapshot",
+    title="RDS snapshots",
+    where=frozenset({Where.REGIONAL}),
+    read=read,
+    permissions=("rds:DescribeDBSnapshots", "rds:DescribeDBSnapshotAttributes", "kms:DescribeKey"),
+    calls="2 per 100 + 1 per manual snapshot",
+    blind="Exports to S3, and restores to a public instance.",
+    events={"ModifyDBSnapshotAttribute": "sharing changed"},
+)

@@ -1,0 +1,7 @@
+"""Microsoft Azure, through Azure Resource Manager."""
+
+from snapbase.collect.azure.errors import classify
+from snapbase.collect.azure.session import AzureConnection
+from snapbase.collect.collector import CloudDescriptor
+
+CLOUD = CloudDescriptor(name="azure", title="Microsoft Azure", connect=AzureConnection, classify=classify)

@@ -1,0 +1,106 @@
+"""Google Cloud: which projects and regions there are to read."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from snapbase.collect.collector import CloudDescriptor, Target, Where
+from snapbase.collect.gcp.errors import CallFailed, classify
+from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
+from snapbase.collect.runtime import Runtime
+from snapbase.config import GcpEntry
+from snapbase.model import ANYWHERE, Cloud, Miss, Outcome
+
+_ACTIVE = 1
+"""`google.cloud.resourcemanager.v3.Project.State.ACTIVE`; the other state is the month before deletion."""
+
+
+class GcpConnection:
+    """One `[[gcp]]` entry, signed in."""
+
+    def __init__(self, entry: GcpEntry, runtime: Runtime) -> None:
+        self._entry = entry
+        self._session = Session(entry, runtime)
+
+    def identity(self) -> str:
+        """The account the credentials belong to, as far as they say."""
+        return self._session.identity()
+
+    def targets(self) -> Iterator[Target]:
+        """`global` and every region of every project; a project that cannot be seen is one failed target."""
+        runtime = self._session.runtime
+        if self._entry.projects:
+            for targets in runtime.map(self._configured, dict.fromkeys(self._entry.projects)):
+                yield from targets
+            return
+        try:
+            found = self._search()
+        except CallFailed as error:
+            yield Target(ANYWHERE, ANYWHERE, failure=_miss(error))
+            return
+        if not found:
+            yield Target(ANYWHERE, ANYWHERE, failure=_NO_PROJECTS)
+        for targets in runtime.map(self._targets, found):
+            yield from targets
+
+    def _configured(self, name: str) -> Iterable[Target]:
+        operation, client = "cloudresourcemanager.projects.get", self._session.projects()
+        try:
+            answer = self._session.call(
+                operation, name, "global", lambda: client.get_project(name=f"projects/{name}", **UNRETRIED)
+            )
+        except CallFailed as error:
+            miss = _miss(error)
+            if miss.outcome == Outcome.DENIED:
+                miss = Miss(miss.outcome, f"{miss.reason}, or correct the id: project {name} is not visible")
+            return [Target(name, ANYWHERE, failure=miss)]
+        return self._targets(self._project(answer))
+
+    def _search(self) -> list[Project]:
+        operation, client = "cloudresourcemanager.projects.search", self._session.projects()
+        found, token = [], ""
+        while True:
+            request = {"page_size": PAGE, "page_token": token}
+            page = self._session.call(
+                operation,
+                "*",
+                "global",
+                lambda request=request: next(client.search_projects(request=request, **UNRETRIED).pages),  # type: ignore[misc]
+            )
+            found += [self._project(each) for each in page.projects if each.state == _ACTIVE]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _project(self, answer: Any) -> Project:
+        number = str(answer.name).removeprefix("projects/")
+        return Project(answer.project_id, number, answer.display_name, answer.parent, self._session)
+
+    def _targets(self, project: Project) -> Iterable[Target]:
+        targets = [Target(project.id, "global", project, Where.GLOBAL, project.name)]
+        try:
+            regions = _regions(project)
+        except CallFailed as error:
+            return [*targets, Target(project.id, ANYWHERE, project, Where.REGIONAL, project.name, _miss(error))]
+        return targets + [Target(project.id, name, project, Where.REGIONAL, project.name) for name in regions]
+
+
+_NO_PROJECTS = Miss(
+    Outcome.FAILED, "the credentials can see no project: grant resourcemanager.projects.get, or list projects by id"
+)
+
+
+def _regions(project: Project) -> list[str]:
+    client = project.session.compute("RegionsClient")
+
+    def ask(token: str) -> Any:
+        request = {"project": project.id, "max_results": PAGE, "page_token": token}
+        return client.list(request=request, **UNRETRIED)
+
+    return [each.name for page in project.pages("compute.regions.list", "global", ask) for each in page.items]
+
+
+def _miss(error: CallFailed) -> Miss:
+    return classify(error) or Miss(Outcome.FAILED, str(error))
+
+
+CLOUD = CloudDescriptor(name=Cloud.GCP, title="Google Cloud", connect=GcpConnection, classify=classify)

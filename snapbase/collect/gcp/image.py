@@ -1,0 +1,91 @@
+"""`gcp.compute.image`: custom images, and who may make disks of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from snapbase.collect.collector import Collector, Where
+from snapbase.collect.gcp.resource import (
+    POLICY_VERSION,
+    Encryption,
+    described,
+    failed,
+    full_name,
+    guards,
+    instant,
+    known,
+    observe,
+)
+from snapbase.collect.gcp.roles import IMAGE
+from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
+from snapbase.model import Observation, Resource, Scope
+
+
+def _read(project: Project, scope: Scope) -> Iterator[Observation]:
+    client = project.session.compute("ImagesClient")
+
+    def page(token: str) -> Any:
+        request = {"project": project.id, "max_results": PAGE, "page_token": token}
+        return client.list(request=request, **UNRETRIED)
+
+    def policy(name: str) -> Any:
+        request = {"project": project.id, "resource": name, "options_requested_policy_version": POLICY_VERSION}
+        return client.get_iam_policy(request=request, **UNRETRIED)
+
+    pages = project.pages("compute.images.list", scope.location, page)
+    resources = (_resource(project, each) for listed in pages for each in listed.items)
+    return observe(project, scope.location, "compute.images.getIamPolicy", policy, IMAGE, resources)
+
+
+def _resource(project: Project, image: Any) -> Resource:
+    path = f"//compute.googleapis.com/projects/{project.id}/global/images"
+    encryption = Encryption.of(image.image_encryption_key)
+    attributes = {
+        "status": failed(image.status),
+        "family": image.family,
+        "deprecated": image.deprecated.state,
+        "storage_locations": sorted(image.storage_locations),
+        "architecture": image.architecture,
+        "disk_size_gb": image.disk_size_gb,
+        "encryption": encryption.name,
+    }
+    facts = {
+        "description": described(image.description),
+        "source_disk_id": image.source_disk_id,
+        "source_image_id": image.source_image_id,
+        "source_snapshot_id": image.source_snapshot_id,
+    }
+    return Resource(
+        uid=f"{path}/{image.id}",
+        address=f"{path}/{image.name}",
+        name=image.name,
+        created_at=instant(image.creation_timestamp),
+        owner=project.id,
+        source=full_name(image.source_disk or image.source_snapshot or image.source_image or image.raw_disk.source),
+        encrypted=True,
+        key=encryption.key,
+        guards=guards(project, encryption.key),
+        limits=encryption.limits,
+        attributes=known(attributes),
+        facts=known(facts),
+        tags=dict(image.labels),
+    )
+
+
+COLLECTOR = Collector(
+    kind="gcp.compute.image",
+    title="Compute Engine images",
+    where=frozenset({Where.GLOBAL}),
+    read=_read,
+    permissions=("compute.images.list", "compute.images.getIamPolicy"),
+    calls="1 per 500 + 1 per image",
+    blind="Members of groups and of identity pools; what custom roles permit; deny policies and access boundaries; "
+    "exports of an image to a bucket.",
+    events={
+        "compute.images.insert": "created",
+        "compute.images.delete": "deleted",
+        "compute.images.setIamPolicy": "shared",
+        "compute.images.setLabels": "modified",
+        "compute.images.patch": "modified",
+        "compute.images.deprecate": "modified",
+    },
+)

@@ -1,0 +1,101 @@
+"""An IAM allow policy -> grants: who every binding names, what its role reaches, and until when."""
+
+import re
+from hashlib import sha256
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from snapbase.collect.gcp.roles import UNRESOLVED, Reach, is_custom
+from snapbase.model import Grant, Principal, PrincipalKind
+
+_LONGEST_CONDITION = 300
+_LONGEST_MEMBER = 512
+_PLAIN = {
+    "user:": PrincipalKind.USER,
+    "group:": PrincipalKind.GROUP,
+    "serviceAccount:": PrincipalKind.SERVICE_ACCOUNT,
+    "domain:": PrincipalKind.DOMAIN,
+}
+"""Kinds whose ids are mail addresses or domains, which have no case."""
+_WHOLE = {
+    "principal://": PrincipalKind.FEDERATED,
+    "principalSet://": PrincipalKind.FEDERATED,
+    "deleted:": PrincipalKind.DELETED,
+    "projectOwner:": PrincipalKind.PROJECT_TEAM,
+    "projectEditor:": PrincipalKind.PROJECT_TEAM,
+    "projectViewer:": PrincipalKind.PROJECT_TEAM,
+}
+"""Kinds whose prefix says what the rest means, so that it belongs to the id."""
+_GARBLED = "_withcond_"
+"""In a role that was returned without its condition (IAM documentation, policy versions)."""
+_EXPIRY = re.compile(r"""\(*\s*request\.time\s*<=?\s*timestamp\(\s*(["'])(?P<at>[^"']+)\1\s*\)\s*\)*""")
+_NOT_A_CONJUNCTION = re.compile(r"\|\||[!?]")
+
+
+def grants(policy: Any, reach: Reach) -> frozenset[Grant]:
+    """What a policy (Compute's or Resource Manager's, requested as version 3) grants within `reach`.
+
+    Bindings of roles that reach no data are left out; those of custom roles are kept as conditional, see `roles`.
+    """
+    return frozenset(_grants(policy, reach))
+
+
+def principal(member: str) -> Principal:
+    """A binding's member as a principal. Source: IAM documentation, "Principal identifiers"."""
+    if member == "allUsers":
+        return Principal(PrincipalKind.PUBLIC, member)
+    if member == "allAuthenticatedUsers":
+        return Principal(PrincipalKind.AUTHENTICATED, member)
+    member = _bounded(member, _LONGEST_MEMBER)
+    for prefix, kind in _PLAIN.items():
+        if member.startswith(prefix):
+            return Principal(kind, member.removeprefix(prefix).lower())
+    kinds = (kind for prefix, kind in _WHOLE.items() if member.startswith(prefix))
+    return Principal(next(kinds, PrincipalKind.OTHER), member)
+
+
+def expiry(expression: str) -> datetime | None:
+    """When a CEL condition ends for good: `request.time < timestamp("...")`, alone or joined to others by `&&`."""
+    if _NOT_A_CONJUNCTION.search(expression):
+        return None
+    ends = [_time(match["at"]) for part in expression.split("&&") if (match := _EXPIRY.fullmatch(part.strip()))]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _grants(policy: Any, reach: Reach) -> Iterator[Grant]:
+    for binding in policy.bindings:
+        role, garbled, _ = str(binding.role).partition(_GARBLED)
+        access = reach.access(role)
+        if access is None:
+            continue
+        expression = str(binding.condition.expression)
+        condition = _condition(str(binding.condition.title), expression, role, garbled=bool(garbled))
+        for member in binding.members:
+            yield Grant(principal(str(member)), access, f"gcp.iam/{role}", condition, expiry(expression))
+
+
+def _condition(title: str, expression: str, role: str, *, garbled: bool) -> str:
+    parts = [f"{title}: {expression}" if title and expression else title or expression]
+    if garbled:
+        parts.append("a condition that the cloud did not return")
+    if is_custom(role):
+        parts.append(UNRESOLVED)
+    return _bounded("; ".join(filter(None, parts)), _LONGEST_CONDITION)
+
+
+def _bounded(text: str, longest: int) -> str:
+    """One line of at most `longest` characters; what is cut off still tells two texts apart."""
+    line = " ".join(text.split())
+    if len(line) <= longest:
+        return line
+    mark = f"… #{sha256(line.encode()).hexdigest()[:16]}"
+    return line[: longest - len(mark)] + mark
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.astimezone(UTC) if parsed.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,78 @@
+"""Reads the sandbox through the real SDKs as the engine does, without the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from snapbase.collect.azure import compute_snapshot, rbac
+from snapbase.collect.azure.session import AzureConnection
+from snapbase.collect.collector import Collector, Target
+from snapbase.collect.limit import Limiter
+from snapbase.collect.runtime import Runtime
+from snapbase.config import AzureEntry
+from snapbase.model import Grant, Observation, Scope
+from snapbase.sandbox.azure.clients import Writer
+from snapbase.sandbox.azure.estate import Body
+from snapbase.sandbox.azure.server import SUBSCRIPTIONS, AzureSandbox
+from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+
+SUBSCRIPTION = SUBSCRIPTIONS[0]
+GROUP = "rg-one"
+HERE = f"/subscriptions/{SUBSCRIPTION}"
+WHO = "00000000-0000-4000-8000-0000000000ff"
+
+
+@dataclass
+class Arm:
+    """A running sandbox, a writer in its first subscription, and a reader's runtime."""
+
+    sandbox: AzureSandbox
+    url: str
+    runtime: Runtime = field(default_factory=lambda: Runtime(limiter=Limiter(attempts=3)))
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(self.url, SUBSCRIPTION)
+        self.group = self.writer.group(GROUP)
+
+    @property
+    def switchboard(self) -> Switchboard:
+        return self.sandbox.switchboard
+
+    def connect(self, subscriptions: Sequence[str] = ()) -> AzureConnection:
+        return AzureConnection(AzureEntry(endpoint_url=self.url, subscriptions=tuple(subscriptions)), self.runtime)
+
+    def target(self) -> Target:
+        return next(self.connect([SUBSCRIPTION]).targets())
+
+    def read(self, collector: Collector) -> list[Observation]:
+        """What a new run reads of one kind in the first subscription."""
+        self.runtime = Runtime(limiter=Limiter(attempts=3))
+        target = self.target()
+        return list(collector.read(target.handle, Scope("azure", target.account, target.location, collector.kind)))
+
+    def snapshots(self) -> dict[str, Observation]:
+        """By name."""
+        return {each.resource.name or "": each for each in self.read(compute_snapshot.COLLECTOR)}
+
+    def containers(self) -> dict[str, Observation]:
+        """By uid."""
+        return {each.resource.uid: each for each in self.read(rbac.COLLECTOR)}
+
+    def snapshot(self, name: str, disk: str = "disk-one", **properties: object) -> str:
+        return self.writer.snapshot(GROUP, name, disk, **properties)
+
+    def stored(self, name: str) -> Body:
+        """The body behind a snapshot, to be changed as no SDK could."""
+        return self.sandbox.estate.snapshot(f"{self.group}/providers/Microsoft.Compute/snapshots/{name}")
+
+    def fault(self, kind: FaultKind, operation: str, *, times: int | None = None, skip: int = 0) -> Fault:
+        return self.switchboard.break_(Fault(kind, cloud="azure", operation=operation, times=times, skip=skip))
+
+
+def grants(observation: Observation) -> frozenset[Grant]:
+    assert observation.grants is not None, observation.miss
+    return observation.grants
+
+
+def held(observation: Observation) -> set[tuple[str, str, str, str]]:
+    """Grants as (kind, id, access, mechanism)."""
+    return {(g.principal.kind, g.principal.id, g.access, g.mechanism) for g in grants(observation)}
