@@ -1,4 +1,4 @@
-"""`python -m benchmarks.limiter`: the limiter in real time against a server's token buckets, told and not told the rate."""
+"""`python -m benchmarks.limiter`: the limiter in real time against token buckets, told and not told the rate."""
 
 import threading
 import time

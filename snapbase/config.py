@@ -205,8 +205,20 @@ def _overlay(body: dict[str, Any], environ: Mapping[str, str]) -> None:
                 entry.setdefault("endpoint_url", environ[name])
 
 
+_SHAPES = {
+    r"^\d{12}$": "an AWS account id (12 digits, in quotes)",
+    r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "an Azure id (8-4-4-4-12 hexadecimal digits)",
+    r"^([a-z][a-z0-9.:-]{4,61}|\d{6,})$": "a GCP project id or number",
+    r"^(o-[a-z0-9]{10,32}|\d{6,})$": "an AWS organisation id (o-...) or a GCP organisation number",
+    r"^[a-z0-9.-]+\.[a-z]{2,}$": "a mail domain such as example.com",
+}
+
+
 def _problem(error: ErrorDetails) -> str:
     where = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).lstrip(".")
+    words = _SHAPES.get(str(error.get("ctx", {}).get("pattern")))
+    if words:
+        return f"{where}: {str(error['input'])[:60]!r} is not {words}"
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']} (got {str(error['input'])[:60]!r})"
     known = _keys(error["loc"][:-1])

@@ -1,6 +1,7 @@
 """Random histories and approvals against an oracle that keeps full copies and sets of approved values."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -28,7 +29,7 @@ from snapbase.model import (
 )
 from snapbase.operations import approve as approving
 from snapbase.operations.diff import against_baseline, diff
-from snapbase.store import Store
+from snapbase.store import Store, schema
 from snapbase.trust import TrustList
 
 SCOPES = (
@@ -114,9 +115,9 @@ class _Oracle:
             value, until, known = self._top(uid, entry, now)
             bare = next((each for each in layers if each[1] is None), None) or (
                 self.base.get(uid, {}).get(entry), None, _scope_of(uid) in self.base_known)  # fmt: skip
-            if until is not None and (uid, entry) not in kept and bare[0] != present.get(uid, {}).get(entry):
-                if value == present.get(uid, {}).get(entry):
-                    kept[uid, entry] = [(value, until, known), bare]
+            is_now = present.get(uid, {}).get(entry)
+            if until is not None and (uid, entry) not in kept and value == is_now != bare[0]:
+                kept[uid, entry] = [(value, until, known), bare]
         self.pins = kept
         self.base, self.base_known = deepcopy(present), set(self.complete)
 
@@ -152,11 +153,12 @@ def _reading(number: int, outcome: str, content: dict[str, Any], at: datetime) -
 def fresh(store_url: str, tmp_path: Path) -> Callable[[], Any]:
     """A new empty store for every example."""
     counter = iter(range(10**6))
+    schema.upgrade(f"sqlite:///{tmp_path}/empty.db")
 
     @contextmanager
     def make() -> Iterator[Store]:
         number = next(counter)
-        url = f"sqlite:///{tmp_path}/{number}.db"
+        url = f"sqlite:///{shutil.copy(tmp_path / 'empty.db', tmp_path / f'{number}.db')}"
         if not store_url.startswith("sqlite"):
             if number:
                 _empty(store_url)
@@ -227,6 +229,6 @@ def _play(store: Store, oracle: _Oracle, steps: list[tuple[Any, ...]]) -> None:
 
 
 def _approve(store: Store, run: Run, at: datetime, **what: Any) -> None:
-    flags = {"allow_public": True, "allow_unknown": True, "allow_incomplete": True}
+    flags: dict[str, Any] = {"allow_public": True, "allow_unknown": True, "allow_incomplete": True}
     request = approving.Request(run=run, by="ada", reason="because", **flags, **what)
     approving.approve(store, approving.plan(store, request), at=at)

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_coverage"),
         sa.CheckConstraint("closed > opened", name=op.f("ck_coverage_interval")),
     )
+    op.create_index("ix_coverage_scope_id_aspect_opened", "coverage", ["scope_id", "aspect", "opened"])
     op.create_index(
         "uq_coverage_open", "coverage", ["scope_id", "aspect"], unique=True, sqlite_where=OPEN, postgresql_where=OPEN
     )

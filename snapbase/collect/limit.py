@@ -48,6 +48,20 @@ class Rate:
     per_second: float
 
 
+@dataclass(slots=True)
+class _Window:
+    """The time between two moments when the cloud's bucket was empty."""
+
+    began: float
+    seconds: float
+    passed: int
+    fastest: float
+    """The pace at its end, which was too fast."""
+
+    def measured(self) -> float:
+        return min(self.passed / self.seconds * HEADROOM, self.fastest)
+
+
 class Bucket:
     """One key's pace. Knows no clock and no lock: every method is told the time in seconds."""
 
@@ -63,6 +77,7 @@ class Bucket:
         self._passed = 0
         self._barren = 0
         self._doubling = DOUBLING
+        self._closed: _Window | None = None
 
     def rate(self, now: float) -> float:
         """Calls per second this bucket allows itself now; infinite before the first throttling."""
@@ -90,6 +105,10 @@ class Bucket:
         self._barren = 0
         if self._empty is None or sent >= self._empty:
             self._passed += 1
+        elif self._closed is not None and sent >= self._closed.began:
+            # Answers of one burst come in any order: this one belongs to the time already measured.
+            self._closed.passed += 1
+            self._base = max(self._base, self._closed.measured())
 
     def throttled(self, sent: float, now: float, after: float = 0.0) -> None:
         """A call sent then was refused for its rate; calls already under way when that was learnt teach nothing new."""
@@ -114,7 +133,8 @@ class Bucket:
             self._base, self._doubling = max(measured / 4, SLOWEST), GUESS_DOUBLING
         else:
             self._doubling = DOUBLING
-            self._base = max(min(measured * HEADROOM, current), current / 4, SLOWEST)
+            self._closed = _Window(now - elapsed, elapsed, self._passed, current)
+            self._base = max(self._closed.measured(), current / 4, SLOWEST)
         self._empty, self._passed = now, 0
 
 

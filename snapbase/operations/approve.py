@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from snapbase.diff import WHOLE
+from snapbase.diff import PRESENCE, WHOLE
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.finding import Finding, Report
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
@@ -75,10 +75,10 @@ def plan(store: Store, request: Request) -> Plan:
     return result
 
 
-def approve(store: Store, result: Plan) -> Baseline:
+def approve(store: Store, result: Plan, *, at: datetime | None = None) -> Baseline:
     """Appends the approval to the log. Needs the store's lock."""
     request = result.request
-    approval = Approval(request.by, datetime.now(UTC), request.reason, request.ticket, request.until)
+    approval = Approval(request.by, at or datetime.now(UTC), request.reason, request.ticket, request.until)
     run = request.run
     if request.whole:
         pins = _kept(store, result) + _held(result, approval)
@@ -188,9 +188,25 @@ def _count(found: Sequence[Finding]) -> str:
 
 def _held(result: Plan, approval: Approval) -> list[Pin]:
     """Excepted findings stay at the value that was approved before, wherever that came from."""
-    return [
-        _older(result.against, subject, entry, approval) for finding in result.held for subject, entry in finding.covers
-    ]
+    held: list[Pin] = []
+    for finding in result.held:
+        for subject, entry in finding.covers:
+            older = _older(result.against, subject, entry, approval)
+            held += [older, *_newer_attributes(result, subject, entry, older)]
+    return held
+
+
+def _newer_attributes(result: Plan, subject: str, entry: str, older: Pin) -> list[Pin]:
+    """A pin on presence stands for the attributes too: those that were approved after it keep their own value."""
+    if entry != PRESENCE:
+        return []
+    newer: list[Pin] = []
+    for pin in result.against.pins:
+        if (pin.subject, pin.rev) == (subject, older.rev) and pin.entry in (PRESENCE, WHOLE):
+            break
+        if pin.subject == subject and pin.entry.startswith("attr:"):
+            newer.append(replace(pin, held=True))
+    return newer[::-1]
 
 
 def _older(against: Against, subject: str, entry: str, approval: Approval) -> Pin:

@@ -5,7 +5,18 @@ from io import StringIO
 
 from snapbase.finding import CoverageGap, Finding, Report
 from snapbase.report import Options, Reporter
-from snapbase.report.text import attack, compared, done_by, holder, hole, let_through, plain, verdict, why_unread
+from snapbase.report.text import (
+    altered,
+    attack,
+    compared,
+    done_by,
+    holder,
+    hole,
+    let_through,
+    plain,
+    verdict,
+    why_unread,
+)
 
 COLUMNS = (
     "record",
@@ -20,6 +31,7 @@ COLUMNS = (
     "kind",
     "name",
     "uid",
+    "change",
     "principal",
     "approval",
     "done_by",
@@ -62,6 +74,7 @@ def _finding(finding: Finding) -> dict[str, str]:
         "kind": finding.kind,
         "name": finding.subject.name or "",
         "uid": finding.subject.uid,
+        "change": altered(finding),
         "principal": holder(finding),
         "approval": let_through(finding.approval) if finding.approval else "",
         "done_by": "; ".join(done_by(each) for each in finding.attribution),

@@ -7,6 +7,7 @@ from itertools import groupby
 from snapbase.finding import Finding, Report
 from snapbase.report import Options, Reporter
 from snapbase.report.text import (
+    altered,
     attack,
     command,
     compared,
@@ -84,6 +85,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f'<p class="soft">{_text(where(finding))} · {_text(plain(finding.rule))} · {_text(attack(finding))}</p>'
     if finding.detail:
         yield f"<p>{_text(plain(finding.detail, 400))}</p>"
+    if change := altered(finding):
+        yield f"<p>{_text(change)}</p>"
     if who := holder(finding):
         yield f"<p>Who: {_text(who)}</p>"
     if finding.approval:

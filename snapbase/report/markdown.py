@@ -7,6 +7,7 @@ from itertools import groupby
 from snapbase.finding import Finding, Report
 from snapbase.report import Options, Reporter
 from snapbase.report.text import (
+    altered,
     attack,
     command,
     compared,
@@ -62,6 +63,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"  - {_code(where(finding))} · {_code(plain(finding.rule, 60))} · {_escape(attack(finding))}"
     if finding.detail:
         yield f"  - {_escape(plain(finding.detail, 400))}"
+    if change := altered(finding):
+        yield f"  - {_code(change)}"
     if who := holder(finding):
         yield f"  - Who: {_code(who)}"
     if finding.approval:

@@ -52,7 +52,7 @@ def _rule(rule: str, report: Report) -> dict[str, Any]:
 
 def _result(finding: Finding, rule: int) -> dict[str, Any]:
     sentences = (f"{title(finding)}: {named(finding)} in {where(finding)}.", plain(finding.detail, 400))
-    uri = quote("/".join(filter(None, (finding.cloud, finding.account, finding.location, named(finding)))))
+    uri = quote(f"{where(finding)}/{named(finding)}".replace(" ", "/"))
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule,

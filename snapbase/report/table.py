@@ -1,5 +1,6 @@
 """For a terminal: worst first, one short paragraph per finding, coverage always last and never absent."""
 
+from collections import Counter
 from io import StringIO
 from itertools import groupby
 
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from snapbase.finding import Finding, Report, Severity
 from snapbase.report import Options, Reporter
-from snapbase.report.text import command_lines, compared, plain, several, verdict
+from snapbase.report.text import altered, command_lines, compared, holder, plain, several, verdict
 
 _STYLE = {
     Severity.CRITICAL: "bold red",
@@ -19,7 +20,9 @@ _STYLE = {
     Severity.INFO: "dim",
 }
 _FOLD_ABOVE = 8
-"""More findings of one rule and severity than this, and only examples are shown; exposure is never folded."""
+"""More findings of one rule and severity than this, and only examples are shown; exposure comes one by one."""
+_LISTED = 50
+"""Exposures of one rule and severity listed one by one; beyond that they are counted by who holds them."""
 _EXPOSURE = frozenset(
     {"public-share", "unknown-account-share", "bearer-access", "inherited-share", "trust-lost", "network-exposure"}
 )
@@ -89,11 +92,20 @@ def _severity(page: _Page, severity: Severity, found: list[Finding]) -> None:
     page.rule(f"{severity.upper()}  {len(found)}", _STYLE[severity])
     for rule, same in groupby(found, key=lambda finding: finding.rule):
         several_ = list(same)
-        shown = several_ if rule in _EXPOSURE or len(several_) <= _FOLD_ABOVE else several_[:3]
-        for finding in shown:
+        limit = _LISTED if rule in _EXPOSURE else len(several_) if len(several_) <= _FOLD_ABOVE else 3
+        for finding in several_[:limit]:
             _finding(page, finding)
-        if len(shown) < len(several_):
-            page.line(f"… and {len(several_) - len(shown):,} more of {rule} (--format json lists all)", "dim", 2)
+        if len(several_) > limit:
+            _more(page, rule, several_[limit:])
+
+
+def _more(page: _Page, rule: str, rest: list[Finding]) -> None:
+    page.line(f"… and {len(rest):,} more of {plain(rule, 60)} (--format json lists all)", "dim", 2)
+    holders = Counter(holder(finding) for finding in rest if finding.grantee)
+    for who, count in holders.most_common(_LISTED):
+        page.line(f"{count:,} with {who}", "", 4)
+    if len(holders) > _LISTED:
+        page.line(f"and with {len(holders) - _LISTED:,} others", "", 4)
 
 
 def _finding(page: _Page, finding: Finding) -> None:
@@ -107,6 +119,8 @@ def _finding(page: _Page, finding: Finding) -> None:
     page.line("  ".join(filter(None, (plain(finding.kind), plain(where), finding.rule, techniques))), "dim", 4)
     if finding.detail:
         page.line(plain(finding.detail, 400), "", 4)
+    if change := altered(finding):
+        page.line(change, "", 4)
     if finding.approval:
         _approval(page, finding)
     for each in finding.attribution:

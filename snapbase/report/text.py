@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from snapbase.finding import Attribution, CoverageGap, Finding, Report, Severity
-from snapbase.model import ANYWHERE, Approval
+from snapbase.model import ANYWHERE, Approval, Json
 
 _COMMAND = 2000
 _WORD = re.compile(r"""(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+""")
@@ -116,6 +117,28 @@ def where(finding: Finding) -> str:
 
 def attack(finding: Finding) -> str:
     return " ".join((*finding.attack.techniques, *finding.attack.data_components))
+
+
+def altered(finding: Finding) -> str:
+    """`storage tier: standard → archive`, where the title does not say it already; grants are in the title."""
+    name, change = finding.entry, finding.change
+    if not name.startswith("attr:"):
+        return ""
+    before, after = change.before, change.after
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+        values = "; ".join(f"{key}: {_value(before.get(key))} → {_value(after.get(key))}" for key in keys)
+    else:
+        values = f"{_value(before)} → {_value(after)}"
+    return "" if values in finding.title else plain(f"{name.removeprefix('attr:').replace('_', ' ')}: {values}", 300)
+
+
+def _value(value: Json) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
 
 
 def holder(finding: Finding) -> str:

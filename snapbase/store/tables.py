@@ -93,6 +93,7 @@ coverage = Table(
     Column("reason", Text, nullable=False),
     *_interval(),
 )
+Index("ix_coverage_scope_id_aspect_opened", coverage.c.scope_id, coverage.c.aspect, coverage.c.opened)
 Index("uq_coverage_open", coverage.c.scope_id, coverage.c.aspect, unique=True,
       sqlite_where=text("closed IS NULL"), postgresql_where=text("closed IS NULL"))  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The engine over clouds in memory: whatever goes wrong in one place, the others are read and nothing is said falsely."""
+"""The engine over clouds in memory: what goes wrong in one place stops no other, and nothing is said falsely."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +15,7 @@ from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Aspect, Miss, Observation, Outcome, Reading, Resource, Scope
 
 KIND = "aws.ec2.snapshot"
+EVERYTHING = Selection()
 
 
 class _Denied(Exception):
@@ -66,7 +67,7 @@ def _seen(uid: str, miss: Miss | None = None, inferred: str | None = None) -> Ob
 def _read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Reading]]:
     def read(
         clouds: _Cloud | Mapping[str, _Cloud],
-        selection: Selection = Selection(),
+        selection: Selection = EVERYTHING,
         known: Mapping[Scope, int] | None = None,
         stop: threading.Event | None = None,
         into: list[Reading] | None = None,

@@ -137,6 +137,25 @@ def test_calls_under_way_when_throttling_was_learnt_teach_nothing() -> None:
     assert bucket.rate(1) == learnt
 
 
+def test_answers_of_one_burst_may_come_in_any_order() -> None:
+    first, second = Bucket(), Bucket()
+    for bucket in (first, second):
+        for _ in range(100):
+            bucket.take(0)
+            bucket.passed(0)
+        bucket.take(0.5)
+        bucket.throttled(sent=0.5, now=0.5)
+    for _ in range(20):
+        first.passed(1.2)
+    first.throttled(sent=1.2, now=1.3)
+    second.throttled(sent=1.2, now=1.3)
+    for _ in range(20):
+        second.passed(1.2)
+
+    assert first.rate(1.3) == pytest.approx(second.rate(1.3))
+    assert first.rate(1.3) == pytest.approx(20 / 0.8 * 0.97)
+
+
 def test_a_pause_grows_while_nothing_passes() -> None:
     bucket, now, pauses = Bucket(), 0.0, []
     for _ in range(5):

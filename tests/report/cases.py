@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from snapbase.finding import (
     Attack,
+    Attribution,
     CoverageGap,
     Delta,
     Finding,
@@ -29,7 +30,7 @@ HOSTILE = "\x1b[31m=cmd|'/C calc'!A0[/bold]<script>alert(1)</script>\u202e\u200b
 def finding(rule: str, severity: Severity, title: str, name: str = "orders-db", **more: object) -> Finding:
     return Finding(
         **{  # type: ignore[arg-type]
-            "id": f"{abs(hash_of(rule + title)):012x}"[:12],
+            "id": f"{abs(hash_of(rule + title + name)):012x}"[:12],
             "rule": rule,
             "severity": severity,
             "title": title,
@@ -109,6 +110,17 @@ ENDED = replace(
             "Shared with unknown account 999988887777",
             grantee=_STRANGER,
             approval=replace(APPROVAL, until=AT, reason="migration weekend"),
+            attribution=(
+                Attribution(
+                    at=AT,
+                    action="ModifySnapshotAttribute",
+                    actor="arn:aws:sts::111122223333:assumed-role/admin/mallory",
+                    source_ip="203.0.113.7",
+                    user_agent="aws-cli/2.31",
+                    event_id="e-1",
+                    certainty="certain",
+                ),
+            ),
         ),
     ),
 )

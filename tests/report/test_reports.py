@@ -1,19 +1,26 @@
 """Golden files for every format and situation, and no hostile character in any of them."""
 
+import csv
 import json
 import os
+import re
+import shlex
 import unicodedata
 from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from snapbase.finding import Severity
+from snapbase.finding import Delta, Grantee, Report, Severity
+from snapbase.model import Principal, PrincipalKind
 from snapbase.report import Options, reporters
-from snapbase.report.text import plain
-from tests.report.cases import CASES, DRIFT, finding
+from snapbase.report.text import altered, command, command_lines, plain
+from tests.report.cases import CASES, DENIED, DRIFT, finding, gap
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -55,6 +62,99 @@ def test_no_control_or_direction_character_reaches_a_terminal(text: str) -> None
     shown = reporters()["table"].render(report, Options(width=80))
 
     assert not [c for c in shown if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+
+
+HOSTILE = st.text() | st.sampled_from(["=1+1", " @sum", "\t+1", "`x``y", "</p><script>", "@org", "\x9b2J", "\ud800"])
+
+
+@given(HOSTILE)
+def test_no_control_or_direction_character_reaches_a_ticket(text: str) -> None:
+    shown = reporters()["markdown"].render(hostile(text), Options())
+
+    assert not [c for c in shown if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert not re.search(r"(?<!\\)<script", re.sub(r"(`+).*?\1", "", shown))
+
+
+@given(HOSTILE)
+def test_no_cell_is_a_formula(text: str) -> None:
+    rows = list(csv.reader(StringIO(reporters()["csv"].render(hostile(text), Options()))))
+
+    assert len({len(row) for row in rows}) == 1
+    assert not [cell for row in rows for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "\t"))]
+
+
+@given(HOSTILE)
+def test_names_are_only_text_in_a_page(text: str) -> None:
+    page, plainly = (_tags(reporters()["html"].render(hostile(f"x{each}"), Options())) for each in (text, ""))
+
+    assert [tag for tag in page if tag != "bdi"] == [tag for tag in plainly if tag != "bdi"]
+
+
+@given(HOSTILE)
+def test_sarif_is_json_and_carries_every_finding(text: str) -> None:
+    run = json.loads(reporters()["sarif"].render(hostile(text), Options()))["runs"][0]
+
+    assert [each["partialFingerprints"]["snapbase/v1"] for each in run["results"]] == [
+        each.id for each in hostile(text).findings
+    ]
+
+
+@given(st.lists(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126)), min_size=1))
+def test_a_command_over_several_lines_is_the_same_command(words: list[str]) -> None:
+    text = shlex.join(words)
+
+    assert shlex.split("\n".join(command_lines(text, 40)).replace(" \\\n", " ")) == words
+
+
+def test_names_of_double_width_characters_keep_the_width() -> None:
+    wide = finding("x", Severity.LOW, "共有" * 60, "共有" * 30, detail="共有" * 90)
+
+    shown = reporters()["table"].render(replace(DRIFT, findings=(wide,)), Options(width=60))
+
+    assert max(cell_len(line) for line in shown.splitlines()) <= 60
+
+
+def test_many_exposures_are_counted_by_who_holds_them() -> None:
+    stranger = Grantee(Principal(PrincipalKind.ACCOUNT, "999988887777"), "unknown")
+    one = finding("unknown-account-share", Severity.CRITICAL, "Shared", grantee=stranger)
+
+    shown = reporters()["table"].render(replace(DRIFT, findings=(one,) * 60), Options())
+
+    assert shown.count(one.id) == 50
+    assert "10 with account 999988887777 (unknown)" in shown
+
+
+def test_a_command_is_printed_whole_or_not_at_all() -> None:
+    assert command("rm " + "x" * 5000).startswith("#")
+    assert command("rm 'a\x1b'").startswith("#")
+
+
+def test_half_a_surrogate_pair_and_terminal_codes_do_not_leave_as_they_are() -> None:
+    shown = reporters()["json"].render(hostile("\ud800 \x9b2J \u202e"), Options())
+
+    assert json.loads(shown)["notes"] == ["\ufffd \x9b2J \u202e"]
+    assert not {"\x9b", "\u202e"} & set(shown)
+
+
+def test_every_changed_value_is_said_once() -> None:
+    changed = finding("snapshot-modified", Severity.LOW, "Changed: tags", entry="attr:tags")
+    tags = replace(changed, change=Delta("modified", {"team": "x", "env": "p"}, {"env": "p"}))
+
+    assert altered(tags) == "tags: team: x → not set"
+    assert altered(replace(tags, title="Tags: team: x → not set")) == ""
+
+
+def hostile(text: str) -> Report:
+    found = finding("x", Severity.LOW, text, text, detail=text, undo=text, account=text)
+    return replace(DENIED, findings=(found,), notes=(text,), coverage=(gap("denied", text),))
+
+
+def _tags(page: str) -> list[str]:
+    found: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: found.append(tag)  # type: ignore[method-assign]
+    parser.feed(page)
+    return found
 
 
 @given(st.text())

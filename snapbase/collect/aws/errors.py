@@ -66,7 +66,8 @@ def vanished(error: BaseException) -> bool:
 
 def verdict(error: BaseException) -> Retry | None:
     """Whether to ask again: throttling, server errors and broken connections pass; refusals do not."""
-    from botocore.exceptions import ClientError, HTTPClientError, ResponseParserError
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, ClientError):
         if code(error) in _THROTTLED:
@@ -82,13 +83,14 @@ def verdict(error: BaseException) -> Retry | None:
 def classify(error: BaseException) -> Miss | None:
     """An outcome and what to do, in words; None: not an answer of AWS, so a bug."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     cause = error.cause if isinstance(error, CallFailed) else error
     operation = error.operation if isinstance(error, CallFailed) else getattr(cause, "operation_name", "the request")
     where = f" in {error.place}" if isinstance(error, CallFailed) else ""
     if isinstance(cause, ClientError):
         outcome, words = _client_error(cause, operation, where)
-    elif isinstance(cause, BotoCoreError | ConnectionError):
+    elif isinstance(cause, BotoCoreError | ResponseParserError | ConnectionError):
         outcome, words = Outcome.FAILED, _no_answer(cause, operation, where)
     else:
         return None
@@ -112,15 +114,16 @@ def _client_error(error: Any, operation: str, where: str) -> tuple[Outcome, str]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = f" ({name})" if re.fullmatch(r"[A-Za-z0-9_.]{1,64}", name) else ""
     if status == 404 or status == 501 or (status >= 500 and name.isdigit()):
-        return Outcome.FAILED, f"{operation}{where} is not implemented by this endpoint{said}"
+        return Outcome.FAILED, f"no usable answer to {operation}{where}: this endpoint does not implement it{said}"
     return Outcome.FAILED, f"{operation} failed{where}{said}: run again; if it stays, the service has a problem"
 
 
 def _no_answer(error: BaseException, operation: str, where: str) -> str:
-    from botocore.exceptions import NoCredentialsError, ResponseParserError
+    from botocore.exceptions import NoCredentialsError
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, NoCredentialsError):
         return f"no credentials for {operation}{where}: sign in, or set a profile"
     if isinstance(error, ResponseParserError):
-        return f"{operation}{where} gave an answer that cannot be parsed: this endpoint may not implement it"
-    return f"{operation}{where} got no answer ({type(error).__name__}): check the network and the endpoint"
+        return f"no usable answer to {operation}{where}: it was cut short, or this endpoint does not implement it"
+    return f"no usable answer to {operation}{where} ({type(error).__name__}): check the network and the endpoint"

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
 
-from snapbase.collect.aws.errors import CallFailed
+from snapbase.collect.aws.errors import CallFailed, vanished
 from snapbase.collect.aws.session import Region, missed
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Limits, Observation, Resource, ResourceType, Scope
@@ -25,7 +25,7 @@ def read(region: Region, _: Scope) -> Iterator[Observation]:
         try:
             key = region.call("kms", "DescribeKey", KeyId=listed["KeyId"])["KeyMetadata"]
         except CallFailed as error:
-            if not error.vanished:
+            if not vanished(error):
                 failed.append(error)
             continue
         if key.get("KeyManager") == "CUSTOMER":

@@ -23,6 +23,8 @@ SAMPLE = 0.01
 _TOKENS = {"rds": ("Marker", "Marker"), "kms": ("NextMarker", "Marker")}
 """How an answer names the next page, and how a request asks for it, where not NextToken (botocore's paginators)."""
 
+_JSON_SERVICES = frozenset({"kms", "organizations"})
+
 
 class Clients:
     """Every client of one configuration entry, by account, region and service."""
@@ -121,15 +123,22 @@ def send(
     """One operation through the limiter; whatever AWS refuses comes as `CallFailed` with where it was asked."""
     from botocore import xform_name
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     name = f"{service}:{operation}"
     runtime.operations.add(name)
     method = getattr(client, xform_name(operation))
+
+    def ask() -> dict[str, Any]:
+        told: dict[str, Any] = method(**parameters)
+        # botocore reads JSON that is cut short as an empty answer, and no operation called here has one.
+        if service in _JSON_SERVICES and not told.keys() - {"ResponseMetadata"}:
+            raise UnusableAnswer(f"{name} answered nothing")
+        return told
+
     try:
-        answer: dict[str, Any] = runtime.limiter.call(
-            ("aws", account, region, name), lambda: method(**parameters), verdict
-        )
-    except (ClientError, BotoCoreError, ConnectionError) as error:
+        answer: dict[str, Any] = runtime.limiter.call(("aws", account, region, name), ask, verdict)
+    except (ClientError, BotoCoreError, ResponseParserError, ConnectionError) as error:
         raise CallFailed(error, name, account, region) from error
     return answer
 
@@ -185,7 +194,12 @@ class Region:
             if not following:
                 return
             if following in seen:
-                raise CallFailed(EndlessPages(operation), f"{service}:{operation}", self.account, self.region)
+                raise CallFailed(
+                    UnusableAnswer(f"{operation} gave the same page twice"),
+                    f"{service}:{operation}",
+                    self.account,
+                    self.region,
+                )
             seen.add(following)
             parameters[asked] = following
 
@@ -195,8 +209,8 @@ class Region:
         return share < self.clients.sample
 
 
-class EndlessPages(ConnectionError):
-    """A listing gave the same page token twice."""
+class UnusableAnswer(ConnectionError):
+    """An answer arrived, but not one that the operation can give."""
 
 
 def missed(error: CallFailed) -> Miss:

@@ -42,9 +42,9 @@ def moment(value: Any) -> datetime | None:
     """An RFC 3339 time (ARM sends seven digits of a second), in UTC; None where it is none."""
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def labels(value: Any) -> dict[str, str]:

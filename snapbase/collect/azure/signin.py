@@ -97,10 +97,20 @@ class SignIn:
         return [
             policies.RequestIdPolicy(),
             policies.UserAgentPolicy("snapbase"),
-            policies.CustomHookPolicy(),
+            policies.CustomHookPolicy(raw_request_hook=self._only_reads_here),
             policies.ContentDecodePolicy(),
             authentication,
         ]
+
+    def _only_reads_here(self, request: Any) -> None:
+        """Stops what is not a read, and a nextLink to another host before the token is sent there."""
+        from azure.core.exceptions import AzureError
+
+        method, url = request.http_request.method, request.http_request.url
+        if method != "GET":
+            raise RuntimeError(f"the collector only reads, and was about to send a {method}")
+        if origin(url) != origin(self.endpoint):
+            raise AzureError("the answer points to another host")
 
     @cached_property
     def _transport(self) -> Any:
@@ -125,6 +135,15 @@ class _OfTenant:
     def get_token(self, *scopes: str, **options: Any) -> Any:
         options.setdefault("tenant_id", self.tenant)
         return self.credential.get_token(*scopes, **options)
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port, the port also where it is implied: some providers' nextLinks spell out `:443`."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return None
 
 
 def _claims(token: str) -> Mapping[str, Any]:

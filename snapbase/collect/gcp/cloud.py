@@ -8,6 +8,7 @@ from snapbase.collect.gcp.errors import CallFailed, classify
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
 from snapbase.collect.runtime import Runtime
 from snapbase.config import GcpEntry
+from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Cloud, Miss, Outcome
 
 _ACTIVE = 1
@@ -26,20 +27,15 @@ class GcpConnection:
         return self._session.identity()
 
     def targets(self) -> Iterator[Target]:
-        """`global` and every region of every project; a project that cannot be seen is one failed target."""
-        runtime = self._session.runtime
+        """`global` and every region of every project; a configured project that cannot be seen is one failed target.
+
+        Raises `CallFailed` where projects cannot be searched for, and `CredentialsError` where none is visible.
+        """
         if self._entry.projects:
-            for targets in runtime.map(self._configured, dict.fromkeys(self._entry.projects)):
-                yield from targets
-            return
-        try:
-            found = self._search()
-        except CallFailed as error:
-            yield Target(ANYWHERE, ANYWHERE, failure=_miss(error))
-            return
-        if not found:
-            yield Target(ANYWHERE, ANYWHERE, failure=_NO_PROJECTS)
-        for targets in runtime.map(self._targets, found):
+            found = self._session.runtime.map(self._configured, dict.fromkeys(self._entry.projects))
+        else:
+            found = self._session.runtime.map(self._targets, self._search())
+        for targets in found:
             yield from targets
 
     def _configured(self, name: str) -> Iterable[Target]:
@@ -56,37 +52,30 @@ class GcpConnection:
         return self._targets(self._project(answer))
 
     def _search(self) -> list[Project]:
-        operation, client = "cloudresourcemanager.projects.search", self._session.projects()
-        found, token = [], ""
-        while True:
-            request = {"page_size": PAGE, "page_token": token}
-            page = self._session.call(
-                operation,
-                "*",
-                "global",
-                lambda request=request: next(client.search_projects(request=request, **UNRETRIED).pages),  # type: ignore[misc]
-            )
-            found += [self._project(each) for each in page.projects if each.state == _ACTIVE]
-            token = page.next_page_token
-            if not token:
-                return found
+        client = self._session.projects()
+
+        def ask(token: str) -> Any:
+            return client.search_projects(request={"page_size": PAGE, "page_token": token}, **UNRETRIED)
+
+        pages = self._session.pages("cloudresourcemanager.projects.search", "*", "global", ask)
+        found = [self._project(each) for page in pages for each in page.projects if each.state == _ACTIVE]
+        if not found:
+            hint = "Grant it resourcemanager.projects.get, or list the projects by id in [[gcp]]."
+            raise CredentialsError(f"{self.identity()} can see no Google Cloud project.", hint=hint)
+        return found
 
     def _project(self, answer: Any) -> Project:
         number = str(answer.name).removeprefix("projects/")
         return Project(answer.project_id, number, answer.display_name, answer.parent, self._session)
 
     def _targets(self, project: Project) -> Iterable[Target]:
-        targets = [Target(project.id, "global", project, Where.GLOBAL, project.name)]
+        """If regions cannot be listed, that is said of the project before what can be read of it all the same."""
+        whole = Target(project.id, "global", project, Where.GLOBAL, project.name)
         try:
             regions = _regions(project)
         except CallFailed as error:
-            return [*targets, Target(project.id, ANYWHERE, project, Where.REGIONAL, project.name, _miss(error))]
-        return targets + [Target(project.id, name, project, Where.REGIONAL, project.name) for name in regions]
-
-
-_NO_PROJECTS = Miss(
-    Outcome.FAILED, "the credentials can see no project: grant resourcemanager.projects.get, or list projects by id"
-)
+            return [Target(project.id, ANYWHERE, label=project.name, failure=_miss(error)), whole]
+        return [whole, *(Target(project.id, name, project, Where.REGIONAL, project.name) for name in regions)]
 
 
 def _regions(project: Project) -> list[str]:

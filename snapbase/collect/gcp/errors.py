@@ -93,7 +93,7 @@ class _Described:
 def _described(error: BaseException) -> _Described:
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.protobuf.json_format import ParseError
+    from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
     from requests.exceptions import RequestException
 
     if isinstance(error, GoogleAPICallError):
@@ -118,7 +118,7 @@ def _judge(seen: _Described, call: CallFailed) -> tuple[Outcome, str]:
     service = _SERVICES.get(operation.split(".")[0], operation.split(".")[0])
     if seen.unsigned or seen.status == 401:
         how = "sign in again (gcloud auth application-default login) or renew the service account's key"
-        return Outcome.FAILED, f"the credentials are not or no longer accepted for {operation} in {place}: {how}"
+        return Outcome.DENIED, f"the credentials are not or no longer accepted for {operation} in {place}: {how}"
     if seen.throttled:
         return Outcome.THROTTLED, f"{operation} was throttled in {place} until we gave up: collect again later"
     if seen.reasons & _DISABLED:

@@ -17,7 +17,7 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
         uid=project.uid,
         address=f"//cloudresourcemanager.googleapis.com/projects/{project.id}",
         type=ResourceType.CONTAINER,
-        name=project.name or project.id,
+        name=project.id,
         owner=project.id,
         attributes=known({"parent": project.parent}),
         facts={"project_id": project.id, "project_number": project.number},
@@ -45,7 +45,7 @@ COLLECTOR = Collector(
     read=_read,
     permissions=("resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"),
     calls="2 per project",
-    blind="Bindings on folders and the organisation; members of groups and of identity pools; what custom roles permit; "
-    "deny policies and access boundaries. A role may reach images only (roles/viewer) or snapshots only.",
+    blind="Bindings on folders and the organisation; members of groups and of identity pools; what custom roles "
+    "permit; deny policies and access boundaries. A role may reach images only (roles/viewer) or snapshots only.",
     events={"cloudresourcemanager.projects.setIamPolicy": "shared", "SetIamPolicy": "shared"},
 )

@@ -1,9 +1,9 @@
 """An IAM allow policy -> grants: who every binding names, what its role reaches, and until when."""
 
 import re
-from hashlib import sha256
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from snapbase.collect.gcp.roles import UNRESOLVED, Reach, is_custom

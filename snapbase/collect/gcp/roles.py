@@ -1,8 +1,8 @@
 """Which IAM roles reach the data of snapshots and images, or can let others reach it.
 
 The table holds every predefined role with one of five permissions, from the role definitions as of 22 August 2026
-(iann0036/iam-dataset, gcp/roles, 2,461 roles; the IAM API's `roles.list` is their source). A predefined role that is not
-in it held none of them then. What a custom role permits is not in its name: such a role is `UNRESOLVED`.
+(iann0036/iam-dataset, gcp/roles: 2,461 roles as the IAM API's `roles.list` gave them). A predefined role that is not in
+it held none of them then. What a custom role permits is not in its name: such a role is `UNRESOLVED`.
 """
 
 from collections.abc import Mapping

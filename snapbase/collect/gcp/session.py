@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, is_cloud_error, passing
@@ -66,6 +67,22 @@ class Session:
                 raise
             raise CallFailed(operation, project, location) from error
 
+    def pages(self, operation: str, project: str, location: str, ask: Callable[[str], Any]) -> Iterator[Any]:
+        """Every page of a list, each through the limiter; `ask(page_token)` is a client's own pager.
+
+        Raises `CallFailed`, and `ListTruncated` behind the last page if the cloud said that it left something out.
+        """
+        token, warning = "", ""
+        while True:
+            page = self.call(operation, project, location, partial(_first_page, ask, token))
+            warning = warning or _missing(page)
+            yield page
+            token = page.next_page_token
+            if not token:
+                break
+        if warning:
+            raise ListTruncated(operation, f"{project}/{location}", warning)
+
     def _client(self, name: str, make: Callable[[dict[str, Any]], Any]) -> Any:
         with self._lock:
             client = self._clients.get(name)
@@ -102,24 +119,17 @@ class Project:
         return self.session.call(operation, self.id, location, send)
 
     def pages(self, operation: str, location: str, ask: Callable[[str], Any]) -> Iterator[Any]:
-        """Every page of a list, each through the limiter; `ask(page_token)` is a client's own pager.
+        """Every page of a list; see `Session.pages`."""
+        return self.session.pages(operation, self.id, location, ask)
 
-        Raises `CallFailed`, and `ListTruncated` behind the last page if the cloud said that it left something out.
-        """
-        token, warning = "", ""
-        while True:
-            page = self.call(operation, location, lambda token=token: next(ask(token).pages))  # type: ignore[misc]
-            warning = warning or _missing(page)
-            yield page
-            token = page.next_page_token
-            if not token:
-                break
-        if warning:
-            raise ListTruncated(operation, f"{self.id}/{location}", warning)
+
+def _first_page(ask: Callable[[str], Any], token: str) -> Any:
+    """A pager asks for what follows by itself, so it is never asked for more than it already holds."""
+    return next(ask(token).pages)
 
 
 def _missing(page: Any) -> str:
-    code = str(page.warning.code)
+    code = str(page.warning.code) if hasattr(page, "warning") else ""
     return code if code in _INCOMPLETE else ""
 
 

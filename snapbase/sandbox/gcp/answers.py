@@ -143,7 +143,7 @@ def _disk(_: Estate, call: Call, shelf: Shelf) -> Body:
 
 
 def _snapshot(estate: Estate, call: Call, shelf: Shelf) -> Body:
-    body = {"snapshotType": "STANDARD", **_lineage(estate, call), **_labelled(call.body)}
+    body = {"snapshotType": "STANDARD", **_labelled(call.body), **_lineage(estate, call)}
     region = shelf.place.removeprefix("regions/")
     if region != "global":
         body["region"] = _link(call, f"projects/{shelf.project}/{shelf.place}")
@@ -158,13 +158,13 @@ def _snapshot(estate: Estate, call: Call, shelf: Shelf) -> Body:
 
 
 def _image(estate: Estate, call: Call, _: Shelf) -> Body:
-    body = {"sourceType": "RAW", **_lineage(estate, call), **_labelled(call.body)}
+    body = {"sourceType": "RAW", **_labelled(call.body), **_lineage(estate, call)}
     body.setdefault("storageLocations", ["eu"])
     return {**body, "kind": "compute#image", "status": "READY", "archiveSizeBytes": "0"}
 
 
 def _labelled(body: Body) -> Body:
-    """A resource's own fields as sent, customer-supplied keys as their hash alone, and the fingerprint of its labels."""
+    """A resource's fields as sent, a customer-supplied key as its hash alone, and the fingerprint of its labels."""
     kept = dict(body)
     for name in ("snapshotEncryptionKey", "imageEncryptionKey"):
         key = dict(kept.get(name, {}))

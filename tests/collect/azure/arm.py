@@ -21,13 +21,18 @@ HERE = f"/subscriptions/{SUBSCRIPTION}"
 WHO = "00000000-0000-4000-8000-0000000000ff"
 
 
+def _runtime() -> Runtime:
+    """Three attempts, without waiting between them."""
+    return Runtime(threads=2, limiter=Limiter(attempts=3, sleep=lambda _: None))
+
+
 @dataclass
 class Arm:
     """A running sandbox, a writer in its first subscription, and a reader's runtime."""
 
     sandbox: AzureSandbox
     url: str
-    runtime: Runtime = field(default_factory=lambda: Runtime(limiter=Limiter(attempts=3)))
+    runtime: Runtime = field(default_factory=_runtime)
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.url, SUBSCRIPTION)
@@ -45,7 +50,8 @@ class Arm:
 
     def read(self, collector: Collector) -> list[Observation]:
         """What a new run reads of one kind in the first subscription."""
-        self.runtime = Runtime(limiter=Limiter(attempts=3))
+        self.runtime.close()
+        self.runtime = _runtime()
         target = self.target()
         return list(collector.read(target.handle, Scope("azure", target.account, target.location, collector.kind)))
 

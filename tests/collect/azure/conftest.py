@@ -12,5 +12,7 @@ def arm() -> Iterator[Arm]:
     """A sandbox with one empty resource group."""
     sandbox = AzureSandbox(Switchboard())
     url = sandbox.start()
-    yield Arm(sandbox, url)
+    started = Arm(sandbox, url)
+    yield started
+    started.runtime.close()
     sandbox.stop()

@@ -308,6 +308,46 @@ def test_fields_of_the_future_change_nothing(arm: AzureSandbox, runtime: Runtime
     assert _snapshots(arm, runtime)["daily"] == before
 
 
+def test_a_next_link_to_another_host_never_gets_the_token(arm: AzureSandbox, runtime: Runtime, writer: Writer) -> None:
+    elsewhere = AzureSandbox(Switchboard())
+    elsewhere.start()
+    for number in range(2):
+        writer.snapshot("rg", f"daily-{number}", "disk")
+    target = next(each for each in _targets(arm, runtime) if each.account == SUBSCRIPTION)
+    reading = compute_snapshot.COLLECTOR.read(target.handle, Scope("azure", SUBSCRIPTION, "global", "x"))
+    list_here = arm.page
+    arm.page_size = 1
+
+    def page(found: list[Any], path: str, query: Any) -> Any:
+        answer = list_here(found, path, query)
+        if path.endswith("/snapshots") and "nextLink" in answer.body:
+            answer.body["nextLink"] = answer.body["nextLink"].replace(arm.url, elsewhere.url)
+        return answer
+
+    arm.page = page  # type: ignore[method-assign]
+    try:
+        with pytest.raises(Exception) as raised:  # noqa: PT011
+            list(reading)
+    finally:
+        elsewhere.stop()
+
+    miss = CLOUD.classify(raised.value)
+    assert miss is not None
+    assert miss.outcome == Outcome.FAILED
+    assert elsewhere.switchboard.calls == []
+
+
+def test_the_collectors_own_clients_cannot_write(arm: AzureSandbox, runtime: Runtime, writer: Writer) -> None:
+    writer.snapshot("rg", "daily", "disk")
+    arm.switchboard.calls.clear()
+    target = next(each for each in _targets(arm, runtime) if each.account == SUBSCRIPTION)
+
+    with pytest.raises(RuntimeError, match="only reads"):
+        target.handle.compute.snapshots.begin_grant_access("rg", "daily", {"access": "Read", "durationInSeconds": 60})
+
+    assert {call[3] for call in arm.switchboard.calls} == {"Microsoft.Resources/subscriptions/read"}
+
+
 def test_subscriptions_that_cannot_be_entered_say_why(arm: AzureSandbox, runtime: Runtime) -> None:
     unknown = "cccccccc-0000-4000-8000-00000000000c"
     arm.estate.subscriptions[SUBSCRIPTIONS[1]]["state"] = "Disabled"

@@ -11,7 +11,7 @@ from snapbase.collect.azure import compute_snapshot, rbac
 from snapbase.collect.azure.errors import Unread, classify, verdict
 from snapbase.collect.azure.fields import moment
 from snapbase.collect.azure.session import AzureConnection
-from snapbase.collect.azure.signin import PUBLIC, SignIn
+from snapbase.collect.azure.signin import PUBLIC, SignIn, origin
 from snapbase.collect.collector import Target, cloud, collectors
 from snapbase.collect.limit import Limiter, Retry
 from snapbase.collect.runtime import Runtime
@@ -54,7 +54,7 @@ def canned() -> Iterator[_Canned]:
 
 def _listed(canned: _Canned, body: str) -> list[Target]:
     canned.body = body
-    runtime = Runtime(limiter=Limiter(attempts=2))
+    runtime = Runtime(threads=1, limiter=Limiter(attempts=2, sleep=lambda _: None))
     return list(AzureConnection(AzureEntry(endpoint_url=canned.url), runtime).targets())
 
 
@@ -213,6 +213,23 @@ def test_an_answer_without_a_list_is_not_an_empty_list(canned: _Canned, body: st
 def test_a_list_that_leads_in_a_circle_ends(canned: _Canned) -> None:
     with pytest.raises(Unread):
         _listed(canned, json.dumps({"value": [], "nextLink": f"{canned.url}/subscriptions?page=2"}))
+
+
+@pytest.mark.parametrize(
+    ("link", "same"),
+    [
+        ("https://management.azure.com:443/subscriptions?page=2", True),
+        ("https://Management.Azure.com/subscriptions", True),
+        ("http://management.azure.com/subscriptions", False),
+        ("https://management.azure.com.evil.example/subscriptions", False),
+        ("https://management.azure.com@evil.example/", False),
+        ("https://management.azure.com:444/", False),
+        ("https://management.azure.com:port/", False),
+        ("https://[", False),
+    ],
+)
+def test_which_links_lead_to_the_endpoint(link: str, same: bool) -> None:
+    assert (origin(link) == origin(PUBLIC)) is same
 
 
 def test_a_bug_is_not_an_outcome() -> None:
