@@ -89,7 +89,7 @@ class TrustList:
 
     def widened_since(self, before: "TrustList") -> tuple[tuple[str, str], ...]:
         """What a person added since: (subject, words) pairs. Members come and go by themselves and are not listed."""
-        added = []
+        added: list[tuple[str, str]] = []
         for name in ("organizations", "tenants", "domains"):
             new = sorted(getattr(self, name) - getattr(before, name))
             added.extend((f"trust:{name}:{value}", f"{name[:-1]} {value} is now ours") for value in new)

@@ -14,6 +14,11 @@ def _python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
+def _loaded(code: str) -> set[str]:
+    """The top-level packages in memory after some code ran."""
+    return set(_python(f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})").split())
+
+
 def test_imports_only_go_down() -> None:
     lint = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([lint, "--no-cache"], capture_output=True, text=True, check=False, cwd=ROOT)
@@ -47,11 +52,27 @@ print("SDKS:", *sorted({{name.split(".")[0] for name in sys.modules}} & set({SDK
     assert _python(code).splitlines()[-1].strip() == "SDKS:"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from snapbase.collect.collector import *\nfor n in 'aws', 'azure', 'gcp': cloud(n); collectors(n)",
+        "import snapbase.operations.diff, snapbase.operations.collect, snapbase.cli.app, snapbase.report.table",
+        "from snapbase.report import reporters; reporters()\nfrom snapbase.rules import rules; rules()",
+    ],
+)
+def test_no_cloud_sdk_is_imported_before_a_cloud_is_asked(code: str) -> None:
+    assert not _loaded(code) & {*SDKS, "moto"}
+
+
+def test_help_imports_neither_the_store_nor_pydantic() -> None:
+    assert not _loaded("import snapbase.cli.app") & {"sqlalchemy", "pydantic", "alembic"}
+
+
 def test_the_nouns_import_the_standard_library_only() -> None:
     code = """
 import sys
 before = set(sys.modules)
-import snapbase.model
+import snapbase.model, snapbase.errors, snapbase.finding
 print(*sorted({name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))
 """
     assert _python(code).split() == ["snapbase"]
@@ -60,7 +81,7 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before} - sys.s
 def test_no_file_grows_past_a_sitting() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
-        for path in (ROOT / "snapbase").rglob("*.py")
+        for path in [*ROOT.glob("snapbase/**/*.py"), *ROOT.glob("tests/**/*.py")]
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) >= 450
     }
 
