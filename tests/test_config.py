@@ -69,6 +69,8 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
         ("[[gcp]]\nprojects = ['X']", "gcp[0].projects[0]: 'X' is not a GCP project id"),
         ("[trust]\norganizations = ['acme']", "trust.organizations[0]: 'acme' is not an AWS organisation id"),
         ("[trust]\ndomains = ['acme']", "trust.domains[0]: 'acme' is not a mail domain"),
+        ("[[trust.accounts]]\nid = '444455556666'", "trust.accounts[0].reason"),
+        ("[report]\nfail_on = 'bad'", "report.fail_on"),
         ("[collect]\nthreads = 0", "collect.threads"),
         ("[[gcp]]\nendpoint_url = 'http://example.com'", "loopback"),
         ("[[aws]", "is not TOML"),
@@ -96,6 +98,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     environ = {
         "SNAPBASE_STORE_URL": "sqlite:////b.db",
         "SNAPBASE_FAIL_ON": "high",
+        "SNAPBASE_THREADS": "7",
         "SNAPBASE_AZURE_ENDPOINT": "http://127.0.0.1:1",
         "SNAPBASE_GCP_ENDPOINT": "http://127.0.0.1:2",
     }
@@ -104,16 +107,21 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
     assert store_url(config) == "sqlite:////b.db"
     assert config.report.fail_on == "high"
-    assert config.collect.threads == 2
+    assert config.collect.threads == 7
     assert (config.azure[0].endpoint_url, config.gcp[0].endpoint_url) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
 
 
-def test_without_a_file_the_clouds_with_credentials_in_reach_are_read(tmp_path: Path) -> None:
-    home = {"HOME": str(tmp_path), "SNAPBASE_CONFIG": ""}
+def test_without_a_file_the_clouds_with_credentials_in_reach_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    home = {"HOME": str(tmp_path)}
 
-    config = load(None, {**home, "AWS_PROFILE": "audit"})
+    only_aws, nothing = load(None, {**home, "AWS_PROFILE": "audit"}), load(None, home)
 
-    assert (len(config.aws), len(config.azure), len(config.gcp)) == (1, 0, 0)
+    assert (len(only_aws.aws), len(only_aws.azure), len(only_aws.gcp)) == (1, 0, 0)
+    assert (len(nothing.aws), len(nothing.azure), len(nothing.gcp)) == (1, 1, 1)
+    assert store_url(nothing).endswith("snapbase.db")
 
 
 def test_the_digest_follows_what_was_told(tmp_path: Path) -> None:

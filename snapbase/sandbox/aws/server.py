@@ -67,7 +67,7 @@ class AwsSandbox:
             time.sleep(fault.seconds)
         if kind == FaultKind.RESET:
             _reset(environ)
-            return [b""]
+            return _send(start_response, ("500 Error", {}, b"nobody reads this"))
         if kind not in (None, FaultKind.SLOW, FaultKind.TRUNCATED):
             return _send(start_response, wire.failure(call, str(kind)))
         if kind == FaultKind.TRUNCATED:

@@ -402,9 +402,9 @@ TROUBLE = [
     (FaultKind.EXPIRED, Outcome.DENIED, "credentials expired"),
     (FaultKind.THROTTLED, Outcome.THROTTLED, "throttled"),
     (FaultKind.ERROR, Outcome.FAILED, "Internal"),
-    (FaultKind.UNIMPLEMENTED, Outcome.FAILED, "may not implement it"),
-    (FaultKind.TRUNCATED, Outcome.FAILED, ""),
-    (FaultKind.RESET, Outcome.FAILED, "got no answer"),
+    (FaultKind.UNIMPLEMENTED, Outcome.FAILED, "no usable answer"),
+    (FaultKind.TRUNCATED, Outcome.FAILED, "no usable answer"),
+    (FaultKind.RESET, Outcome.FAILED, "no usable answer"),
     (FaultKind.DISABLED, Outcome.DISABLED, "not enabled"),
 ]
 
