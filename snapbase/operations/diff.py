@@ -199,7 +199,11 @@ def narrow(report: Report, wanted: Filter) -> Report:
     if wanted.accounts:
         gaps = tuple(gap for gap in gaps if gap.coverage.scope.account in wanted.accounts)
     found = tuple(finding for finding in report.findings if wanted.keep(finding))
-    return replace(report, findings=found, coverage=gaps, complete=not gaps)
+    hidden = len(report.findings) - len(found)
+    notes = report.notes
+    if hidden:
+        notes = (*notes, f"{hidden} more finding{'' if hidden == 1 else 's'} outside the filter.")
+    return replace(report, findings=found, coverage=gaps, complete=not gaps, notes=notes)
 
 
 def exit_code(report: Report, *, fail_on: str, allow_incomplete: bool = False) -> int:

@@ -48,11 +48,11 @@ def command_lines(text: str, width: int) -> list[str]:
         return [command(text)]
     lines = [""]
     for word in words:
-        longer = f"{lines[-1]} {word}".lstrip()
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
         if lines[-1] and len(longer) > width - 2:
             lines.append(f"  {word}")
         else:
-            lines[-1] = longer if not lines[-1].startswith("  ") else f"{lines[-1]} {word}"
+            lines[-1] = longer
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 

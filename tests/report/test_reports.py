@@ -175,3 +175,11 @@ def test_plain_is_short_and_harmless(text: str, limit: int) -> None:
 
     assert len(shown) <= limit
     assert "\x1b" not in shown
+
+
+@given(st.lists(st.from_regex(r"[a-z-]{1,20}", fullmatch=True), min_size=1, max_size=30))
+def test_an_undo_command_fits_its_width_and_is_still_one_command(words: list[str]) -> None:
+    lines = command_lines(" ".join(words), 60)
+
+    assert max(len(line) for line in lines) <= 60
+    assert "\n".join(lines).replace(" \\\n ", "").split() == words

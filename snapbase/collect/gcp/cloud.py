@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from snapbase.collect.collector import CloudDescriptor, Target, Where
-from snapbase.collect.gcp.errors import CallFailed, classify
+from snapbase.collect.gcp.errors import CallFailed, ListTruncated, classify, miss
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
 from snapbase.collect.runtime import Runtime
 from snapbase.config import GcpEntry
@@ -45,10 +45,10 @@ class GcpConnection:
                 operation, name, "global", lambda: client.get_project(name=f"projects/{name}", **UNRETRIED)
             )
         except CallFailed as error:
-            miss = _miss(error)
-            if miss.outcome == Outcome.DENIED:
-                miss = Miss(miss.outcome, f"{miss.reason}, or correct the id: project {name} is not visible")
-            return [Target(name, ANYWHERE, failure=miss)]
+            failure = miss(error)
+            if failure.outcome == Outcome.DENIED:
+                failure = Miss(failure.outcome, f"project {name} is not visible: {failure.reason}, or correct its id")
+            return [Target(name, ANYWHERE, failure=failure)]
         return self._targets(self._project(answer))
 
     def _search(self) -> list[Project]:
@@ -73,8 +73,8 @@ class GcpConnection:
         whole = Target(project.id, "global", project, Where.GLOBAL, project.name)
         try:
             regions = _regions(project)
-        except CallFailed as error:
-            return [Target(project.id, ANYWHERE, label=project.name, failure=_miss(error)), whole]
+        except (CallFailed, ListTruncated) as error:
+            return [Target(project.id, ANYWHERE, label=project.name, failure=miss(error)), whole]
         return [whole, *(Target(project.id, name, project, Where.REGIONAL, project.name) for name in regions)]
 
 
@@ -86,10 +86,6 @@ def _regions(project: Project) -> list[str]:
         return client.list(request=request, **UNRETRIED)
 
     return [each.name for page in project.pages("compute.regions.list", "global", ask) for each in page.items]
-
-
-def _miss(error: CallFailed) -> Miss:
-    return classify(error) or Miss(Outcome.FAILED, str(error))
 
 
 CLOUD = CloudDescriptor(name=Cloud.GCP, title="Google Cloud", connect=GcpConnection, classify=classify)

@@ -28,7 +28,11 @@ class CallFailed(Exception):
 
     @property
     def not_found(self) -> bool:
-        return self.__cause__ is not None and _described(self.__cause__).status == 404
+        return self.seen.status == 404
+
+    @property
+    def seen(self) -> "_Described":
+        return _described(self.__cause__ or self)
 
 
 class ListTruncated(Exception):
@@ -48,11 +52,14 @@ def permission(operation: str) -> str:
 
 def classify(error: BaseException) -> Miss | None:
     """What a failed reading means, in words; None if it is not a cloud's answer but a bug."""
+    return miss(error) if isinstance(error, CallFailed | ListTruncated) else None
+
+
+def miss(error: CallFailed | ListTruncated) -> Miss:
+    """What a failed call or a list with holes means, in words."""
     if isinstance(error, ListTruncated):
         return Miss(Outcome.PARTIAL, _bounded(str(error)))
-    if not isinstance(error, CallFailed) or error.__cause__ is None:
-        return None
-    outcome, words = _judge(_described(error.__cause__), error)
+    outcome, words = _judge(error.seen, error)
     return Miss(outcome, _bounded(words))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from snapbase.collect.collector import Collector, Where
-from snapbase.collect.gcp.errors import CallFailed, classify
+from snapbase.collect.gcp.errors import CallFailed, miss
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.resource import POLICY_VERSION, known
 from snapbase.collect.gcp.roles import PROJECT
@@ -33,7 +33,7 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
             lambda: client.get_iam_policy(request=request, **UNRETRIED),
         )
     except CallFailed as error:
-        yield Observation(resource, grants=None, miss=classify(error))
+        yield Observation(resource, grants=None, miss=miss(error))
         return
     yield Observation(resource, grants(policy, PROJECT))
 

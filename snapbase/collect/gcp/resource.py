@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from snapbase.collect.gcp.errors import CallFailed, classify
+from snapbase.collect.gcp.errors import CallFailed, miss
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.roles import Reach
 from snapbase.collect.gcp.session import Project
@@ -57,7 +57,7 @@ def observe(
         except CallFailed as error:
             if error.not_found:
                 return None
-            return Observation(resource, grants=None, miss=classify(error))
+            return Observation(resource, grants=None, miss=miss(error))
         return Observation(resource, grants(policy, reach))
 
     return (seen for seen in project.runtime.map(read, resources) if seen is not None)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 
 from snapbase.sandbox.faults import FaultKind, Switchboard
 
@@ -67,7 +67,6 @@ class AwsSandbox:
             time.sleep(fault.seconds)
         if kind == FaultKind.RESET:
             _reset(environ)
-            return _send(start_response, ("500 Error", {}, b"nobody reads this"))
         if kind not in (None, FaultKind.SLOW, FaultKind.TRUNCATED):
             return _send(start_response, wire.failure(call, str(kind)))
         if kind == FaultKind.TRUNCATED:
@@ -147,7 +146,9 @@ def _send(start_response: Any, answered: tuple[str, dict[str, str], bytes]) -> l
     return [body]
 
 
-def _reset(environ: dict[str, Any]) -> None:
+def _reset(environ: dict[str, Any]) -> NoReturn:
+    """Ends the connection; the exception tells the server that nobody is left to answer."""
     connection = environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError

@@ -1,0 +1,256 @@
+"""The sandbox's Google Cloud behaves as Google documents it, and fails loudly where it would not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, Conflict, InternalServerError, NotFound, PreconditionFailed
+from google.cloud import compute_v1
+
+from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.sandbox.gcp import answers
+from snapbase.sandbox.gcp.estate import Policy
+from snapbase.sandbox.gcp.schema import Method, methods, violations
+from snapbase.sandbox.gcp.server import GcpSandbox
+from snapbase.sandbox.gcp.story import client
+
+PROJECT = "prod-data"
+ZONE = "europe-west1-b"
+NAMES = {"zone": ZONE, "region": "europe-west1", "operation": "operation-1"}
+PATH = f"/compute/v1/projects/{PROJECT}/global/snapshots"
+
+
+@pytest.fixture
+def google() -> Iterator[GcpSandbox]:
+    sandbox = GcpSandbox(Switchboard())
+    sandbox.estate.add_project(PROJECT, "", "")
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def url(google: GcpSandbox) -> str:
+    return google.start()
+
+
+def _disk(url: str, **fields: Any) -> None:
+    body = {"name": "orders", "size_gb": 20, **fields}
+    client(url, "DisksClient").insert(project=PROJECT, zone=ZONE, disk_resource=body).result()
+
+
+def _snapshot(url: str, name: str, **fields: Any) -> Any:
+    snapshots = client(url, "SnapshotsClient")
+    snapshots.insert(project=PROJECT, snapshot_resource={"name": name, **fields}).result()
+    return snapshots.get(project=PROJECT, snapshot=name)
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)
+def test_every_method_answers_in_googles_words(google: GcpSandbox, url: str, method: Method) -> None:
+    """A method that is routed but not served, or served against the schema, is a 500."""
+    _disk(url)
+    _snapshot(url, "thing")
+    client(url, "ImagesClient").insert(project=PROJECT, image_resource={"name": "thing"}).result()
+    snapshots = client(url, "RegionSnapshotsClient")
+    snapshots.insert(project=PROJECT, region="europe-west1", snapshot_resource={"name": "thing"}).result()
+    names = {**dict.fromkeys(method.path.groupindex, "thing"), "project": PROJECT, "projectsId": PROJECT, **NAMES}
+    path = method.path.pattern.replace("\\", "")
+    for name in method.path.groupindex:
+        path = path.replace(f"(?P<{name}>[^/:]+)", "orders" if name == "disk" else names[name])
+    body = {"name": "new-one"} if method.id.endswith("insert") else {"policy": {}} if "set" in method.id else {}
+    body = {"projectId": "another-one"} if method.id.endswith("create") else body
+
+    answer = requests.request(method.http, url + path, json=body or None, timeout=10)
+
+    assert answer.status_code == (412 if method.id.endswith("setLabels") else 200), answer.text
+
+
+def test_an_answer_that_google_could_not_give_is_refused_by_the_sandbox_itself(google: GcpSandbox, url: str) -> None:
+    shelf = answers.Shelf(PROJECT, "global", "snapshots")
+    google.estate.put(shelf, {"name": "odd", "diskSizeGb": 5, "status": "PERFECT", "shared": False})
+
+    with pytest.raises(InternalServerError) as raised:
+        list(client(url, "SnapshotsClient").list(project=PROJECT, retry=None))
+
+    assert "an int64 is sent as a string" in raised.value.message
+    assert "PERFECT is not one of" in raised.value.message
+    assert "unknown field shared" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "wrong"),
+    [
+        ({"a": 1}, {"type": "object", "properties": {"a": {"type": "string"}}}, ["$.a: not a string"]),
+        ({"a": "x"}, {"type": "object", "additionalProperties": {"type": "string"}}, []),
+        ([True], {"type": "array", "items": {"type": "integer"}}, ["$[0]: not a number"]),
+        ({}, {"type": "array", "items": {}}, ["$: not a list"]),
+        ("x", {"type": "object"}, ["$: not an object"]),
+        ("12a", {"type": "string", "format": "uint64"}, ["$: not an int64"]),
+        ("yes", {"type": "boolean"}, ["$: not a boolean"]),
+        ({"anything": 1}, {"type": "any"}, []),
+    ],
+)
+def test_bodies_are_checked_to_the_leaves(value: object, schema: dict[str, Any], wrong: list[str]) -> None:
+    assert list(violations(value, schema, {})) == wrong
+
+
+def test_ids_are_the_servers_and_never_come_back(url: str) -> None:
+    snapshots = client(url, "SnapshotsClient")
+    before = _snapshot(url, "daily")
+    snapshots.delete(project=PROJECT, snapshot="daily").result()
+    after = _snapshot(url, "daily")
+
+    assert before.self_link == after.self_link
+    assert before.id != after.id
+    with pytest.raises(BadRequest, match="unknown field"):
+        requests_like(url, {"name": "chosen", "identity": "1"})
+
+
+def requests_like(url: str, body: dict[str, Any]) -> None:
+    """A body that the SDK itself would not let through."""
+    answer = requests.post(url + PATH, json=body, timeout=10)
+    if answer.status_code == 400:
+        raise BadRequest(answer.json()["error"]["message"])
+
+
+def test_what_cannot_be_made_is_refused_as_by_compute_engine(url: str) -> None:
+    _snapshot(url, "daily")
+
+    with pytest.raises(Conflict, match="already exists"):
+        _snapshot(url, "daily")
+    with pytest.raises(BadRequest, match="must be a match of regex"):
+        _snapshot(url, "Not-A-Name".lower() + "-")
+    with pytest.raises(NotFound, match="disks/nothing"):
+        _snapshot(url, "another", source_disk=f"projects/{PROJECT}/zones/{ZONE}/disks/nothing")
+    with pytest.raises(NotFound, match="projects/nobodys"):
+        list(client(url, "SnapshotsClient").list(project="nobodys"))
+    with pytest.raises(BadRequest, match="field 'region'"):
+        list(client(url, "RegionSnapshotsClient").list(project=PROJECT, region="atlantis"))
+
+
+def test_the_server_adds_what_it_knows_of_the_source(url: str) -> None:
+    _disk(url)
+    made = _snapshot(url, "daily", source_disk=f"projects/{PROJECT}/zones/{ZONE}/disks/orders")
+    disk = client(url, "DisksClient").get(project=PROJECT, zone=ZONE, disk="orders")
+
+    assert (made.source_disk_id, made.disk_size_gb, made.status) == (str(disk.id), 20, "READY")
+    assert made.source_disk == disk.self_link
+
+
+def test_a_schedule_leaves_marks_that_a_person_cannot(url: str) -> None:
+    policy = f"projects/{PROJECT}/regions/europe-west1/resourcePolicies/nightly"
+    _disk(url, resource_policies=[policy])
+
+    (scheduled,) = client(url, "SnapshotsClient").list(project=PROJECT)
+
+    assert scheduled.auto_created
+    assert scheduled.source_snapshot_schedule_policy == policy
+
+
+def test_pages_are_as_long_as_asked_and_no_longer(google: GcpSandbox, url: str) -> None:
+    for number in range(5):
+        _snapshot(url, f"daily-{number}")
+    snapshots = client(url, "SnapshotsClient")
+
+    def sizes(**asked: int) -> list[int]:
+        return [len(page.items) for page in snapshots.list(request={"project": PROJECT, **asked}).pages]
+
+    assert sizes() == [5]
+    assert sizes(max_results=2) == [2, 2, 1]
+    google.page_size = 3
+    assert sizes(max_results=500) == [3, 2]
+
+
+def test_conditions_are_seen_only_by_who_asks_for_version_3() -> None:
+    binding = {"role": "roles/owner", "members": ["user:a@b.c"], "condition": {"expression": "true"}}
+    policy = Policy([binding, {"role": "roles/viewer", "members": ["user:a@b.c"]}])
+
+    full, garbled = policy.document(3), policy.document(1)
+
+    assert (full["version"], full["bindings"][0]) == (3, binding)
+    assert garbled["version"] == 1
+    assert garbled["bindings"][0]["role"].startswith("roles/owner_withcond_")
+    assert "condition" not in garbled["bindings"][0]
+    assert garbled["bindings"][1] == full["bindings"][1]
+
+
+def test_a_policy_is_not_overwritten_with_an_old_etag_nor_conditions_under_an_old_version(url: str) -> None:
+    _snapshot(url, "daily")
+    snapshots = client(url, "SnapshotsClient")
+    binding = compute_v1.Binding(role="roles/owner", members=["user:a@b.c"])
+
+    def put(**policy: Any) -> None:
+        body = compute_v1.GlobalSetPolicyRequest(policy=compute_v1.Policy(**policy))
+        snapshots.set_iam_policy(project=PROJECT, resource="daily", global_set_policy_request_resource=body)
+
+    old = snapshots.get_iam_policy(project=PROJECT, resource="daily").etag
+    put(bindings=[binding], etag=old)
+    with pytest.raises(PreconditionFailed, match="concurrent policy changes"):
+        put(bindings=[], etag=old)
+    with pytest.raises(BadRequest, match="version 3"):
+        put(bindings=[compute_v1.Binding(role="roles/owner", members=[], condition={"expression": "true"})])
+
+
+def test_labels_change_only_with_the_current_fingerprint(url: str) -> None:
+    made = _snapshot(url, "daily", labels={"team": "a"})
+    snapshots = client(url, "SnapshotsClient")
+
+    def label(fingerprint: str) -> None:
+        body = {"labels": {"team": "b"}, "label_fingerprint": fingerprint}
+        snapshots.set_labels(project=PROJECT, resource="daily", global_set_labels_request_resource=body).result()
+
+    label(made.label_fingerprint)
+    with pytest.raises(PreconditionFailed, match="fingerprint"):
+        label(made.label_fingerprint)
+    after = snapshots.get(project=PROJECT, snapshot="daily")
+    assert (dict(after.labels), after.id) == ({"team": "b"}, made.id)
+
+
+def test_a_key_that_was_supplied_is_not_kept(url: str) -> None:
+    made = _snapshot(url, "daily", snapshot_encryption_key={"raw_key": "c2VjcmV0"})
+
+    assert made.snapshot_encryption_key.sha256
+    assert not made.snapshot_encryption_key.raw_key
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [
+        (FaultKind.DENIED, 403, "forbidden"),
+        (FaultKind.DISABLED, 403, "accessNotConfigured"),
+        (FaultKind.THROTTLED, 403, "rateLimitExceeded"),
+        (FaultKind.EXPIRED, 401, "authError"),
+        (FaultKind.ERROR, 503, "backendError"),
+    ],
+)
+def test_faults_are_googles_own_answers(
+    google: GcpSandbox, url: str, kind: FaultKind, status: int, reason: str
+) -> None:
+    google.switchboard.break_(Fault(kind, cloud="gcp", account=PROJECT, operation="compute.snapshots.*", times=1))
+
+    broken, whole = requests.get(url + PATH, timeout=10), requests.get(url + PATH, timeout=10)
+
+    assert (broken.status_code, broken.json()["error"]["errors"][0]["reason"]) == (status, reason)
+    assert whole.status_code == 200
+
+
+def test_resource_manager_says_429_and_when_to_come_back(google: GcpSandbox, url: str) -> None:
+    google.switchboard.break_(Fault(FaultKind.THROTTLED, operation="cloudresourcemanager.*", seconds=7))
+
+    answer = requests.get(f"{url}/v3/projects:search", timeout=10)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RESET, FaultKind.TRUNCATED])
+def test_a_spoilt_connection_is_no_answer(google: GcpSandbox, url: str, kind: FaultKind) -> None:
+    google.switchboard.break_(Fault(kind))
+
+    with pytest.raises(requests.exceptions.RequestException):
+        requests.get(url + PATH, timeout=10)
+
+
+def test_an_unknown_path_or_parameter_is_not_guessed(url: str) -> None:
+    assert requests.get(f"{url}/compute/v1/projects/{PROJECT}/global/backups", timeout=10).status_code == 404
+    assert requests.get(url + PATH, params={"everything": "1"}, timeout=10).status_code == 400
+    assert requests.get(url + PATH, params={"pageToken": "%%%"}, timeout=10).status_code == 400
