@@ -9,7 +9,7 @@ from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
 from snapbase.collect.runtime import Runtime
 from snapbase.config import GcpEntry
 from snapbase.errors import CredentialsError
-from snapbase.model import ANYWHERE, Cloud, Miss, Outcome
+from snapbase.model import ANYWHERE, Cloud
 
 _ACTIVE = 1
 """`google.cloud.resourcemanager.v3.Project.State.ACTIVE`; the other state is the month before deletion."""
@@ -45,10 +45,7 @@ class GcpConnection:
                 operation, name, "global", lambda: client.get_project(name=f"projects/{name}", **UNRETRIED)
             )
         except CallFailed as error:
-            failure = miss(error)
-            if failure.outcome == Outcome.DENIED:
-                failure = Miss(failure.outcome, f"project {name} is not visible: {failure.reason}, or correct its id")
-            return [Target(name, ANYWHERE, failure=failure)]
+            return [Target(name, ANYWHERE, failure=miss(error))]
         return self._targets(self._project(answer))
 
     def _search(self) -> list[Project]:

@@ -138,7 +138,10 @@ def _judge(seen: _Described, call: CallFailed) -> tuple[Outcome, str]:
         how = "let the collector into the service perimeter"
         return Outcome.DENIED, f"{operation} blocked in {place} by VPC Service Controls: {how}"
     if seen.status == 403:
-        return Outcome.DENIED, f"{operation} denied in {place}: grant {permission(operation)} to the collector"
+        how = f"grant {permission(operation)} to the collector"
+        if operation == "cloudresourcemanager.projects.get":
+            return Outcome.DENIED, f"project {call.project} is not visible: {how}, or correct the project's id"
+        return Outcome.DENIED, f"{operation} denied in {place}: {how}"
     if seen.status == 404:
         return Outcome.FAILED, f"{operation} found nothing in {place}: it was deleted, or the name is wrong"
     if seen.lost:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from snapbase.collect.gcp.errors import CallFailed, miss
+from snapbase.collect.gcp.errors import CallFailed, ListTruncated, miss
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.roles import Reach
 from snapbase.collect.gcp.session import Project
@@ -48,7 +48,15 @@ def observe(
     """Every resource with what its own policy grants; `ask(name)` fetches the policy.
 
     A policy that cannot be read is a miss of that resource alone; a resource that vanished meanwhile is left out.
+    A list that breaks off is raised once everything listed until then has been yielded.
     """
+    broken: list[CallFailed | ListTruncated] = []
+
+    def listed() -> Iterator[Resource]:
+        try:
+            yield from resources
+        except (CallFailed, ListTruncated) as error:
+            broken.append(error)
 
     def read(resource: Resource) -> Observation | None:
         name = resource.name or ""
@@ -60,7 +68,9 @@ def observe(
             return Observation(resource, grants=None, miss=miss(error))
         return Observation(resource, grants(policy, reach))
 
-    return (seen for seen in project.runtime.map(read, resources) if seen is not None)
+    yield from (seen for seen in project.runtime.map(read, listed()) if seen is not None)
+    if broken:
+        raise broken[0]
 
 
 def full_name(link: str) -> str | None:

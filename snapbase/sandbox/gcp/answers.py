@@ -41,7 +41,7 @@ class Call:
         token = self.query.get("pageToken", "")
         asked = int(self.query.get("maxResults") or self.query.get("pageSize") or 500)
         try:
-            after = base64.urlsafe_b64decode(token).decode() if token else ""
+            after = base64.b64decode(token, altchars=b"-_", validate=True).decode()
         except ValueError:
             raise Refusal(400, "invalid", "INVALID_ARGUMENT", "Invalid value for field 'pageToken'") from None
         return after, min(asked, self.page_size)

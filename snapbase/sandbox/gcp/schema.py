@@ -33,6 +33,11 @@ class Method:
         """What is wrong with a request's body; empty if nothing."""
         return [] if self.request is None else list(violations(body, {"$ref": self.request}, self.schemas))
 
+    def writable(self, body: Any) -> Any:
+        """A request's body without the output-only fields, which the real API ignores as well."""
+        fields = self.schemas[self.request].get("properties", {}) if self.request else {}
+        return {name: value for name, value in body.items() if not fields.get(name, {}).get("readOnly")}
+
     def unlike(self, body: Any) -> list[str]:
         """How an answer differs from what the real API could send; empty if it does not."""
         return list(violations(body, {"$ref": self.response}, self.schemas))

@@ -30,7 +30,7 @@ class GcpSandbox:
     def start(self) -> str:
         """Begins to listen; the endpoint's URL."""
         self._server = _Server(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="gcp-sandbox", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="gcp-sandbox", daemon=True).start()
         return self._server.url
 
     def stop(self) -> None:
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         if wrong := method.refused(body):
             return refused(Refusal(400, "invalid", "INVALID_ARGUMENT", f"Invalid JSON payload received. {wrong[0]}"))
         sandbox = self.server.sandbox
-        call = Call(method.id, parameters, query, body, self.server.url, sandbox.page_size)
+        call = Call(method.id, parameters, query, method.writable(body), self.server.url, sandbox.page_size)
         try:
             given = answer(sandbox.estate, call)
         except Refusal as refusal:

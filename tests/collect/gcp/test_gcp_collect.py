@@ -1,9 +1,11 @@
 """Google Cloud's kinds as a run sees them: the real SDKs over HTTP against the sandbox, in order and in trouble."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from snapbase.config import GcpEntry
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Access, Grant, Miss, Observation, Outcome, Principal, PrincipalKind, Scope
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
-from snapbase.sandbox.gcp import story
+from snapbase.sandbox.gcp import answers, story
 from snapbase.sandbox.gcp.estate import Shelf
 from snapbase.sandbox.gcp.server import GcpSandbox
 
@@ -57,7 +59,12 @@ def url(google: GcpSandbox) -> str:
 
 @pytest.fixture
 def runtime() -> Iterator[Runtime]:
-    started = Runtime(threads=2, limiter=Limiter(attempts=3, sleep=lambda _: None))
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    started = Runtime(threads=2, limiter=Limiter(attempts=3, clock=lambda: now[0], sleep=sleep))
     yield started
     started.close()
 
@@ -117,9 +124,9 @@ def test_a_second_page_that_is_denied_ends_the_list_and_keeps_the_first(
     google.switchboard.break_(Fault(FaultKind.DENIED, operation="compute.snapshots.list", skip=1))
     reading = _reading(url, runtime, snapshot.COLLECTOR)
 
-    assert next(reading).resource.name == "daily-00"
+    assert [next(reading).resource.name for _ in range(6)] == [f"daily-{number:02}" for number in range(6)]
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        list(reading)
+        next(reading)
     miss = CLOUD.classify(raised.value)
     assert miss is not None
     assert miss.outcome == Outcome.DENIED
@@ -190,10 +197,8 @@ def test_a_list_that_says_it_left_something_out_is_partial(
     reading = _reading(url, runtime, snapshot.COLLECTOR)
     listed = google.estate.items
     warning = {"code": "UNREACHABLE", "message": "region asleep"}
-    from snapbase.sandbox.gcp import answers
-
     monkeypatch.setitem(
-        answers._VERBS,  # type: ignore[index]
+        answers._VERBS,
         "list",
         lambda _estate, _call, shelf: {"items": list(listed(shelf)), "warning": warning},
     )
@@ -522,6 +527,19 @@ def test_without_credentials_nothing_is_guessed(runtime: Runtime, monkeypatch: p
     assert "gcloud auth application-default login" in raised.value.hint
 
 
+def test_the_identity_is_the_account_that_reads(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "t"}
+    (tmp_path / "adc.json").write_text(json.dumps({**found, "account": "ada@corp.example"}), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
+    robot = "collector@prod-data.iam.gserviceaccount.com"
+
+    assert CLOUD.connect(GcpEntry(quota_project=PROJECT), runtime).identity() == "ada@corp.example"
+    assert CLOUD.connect(GcpEntry(impersonate=robot), runtime).identity() == robot
+
+
 def test_a_bug_is_nobody_elses_answer() -> None:
     assert CLOUD.classify(KeyError("x")) is None
 
@@ -557,7 +575,7 @@ def test_the_story_is_seen_as_it_is_told(url: str, runtime: Runtime) -> None:
 
 
 def _everything(url: str, runtime: Runtime) -> dict[str, Observation]:
-    found = {}
+    found: dict[str, Observation] = {}
     for target in _targets(url, runtime, *story.PROJECTS):
         for kind in collectors("gcp"):
             if target.where in kind.where:
