@@ -84,7 +84,7 @@ def collect(
     that are no longer there to be read are said to be. An exception that no cloud explains is a bug: everything else
     is still read, then it is raised as it is.
     """
-    runtime = Runtime(threads=config.collect.threads, stop=stop)
+    runtime = Runtime(threads=config.collect.threads, stop=stop, sample=config.collect.sample)
     try:
         plan = _plan(config, selection, runtime)
         plan.scopes.sort(key=lambda each: -known.get(each.scope, 0))

@@ -17,8 +17,15 @@ class Runtime:
     """Shared by every thread of one run. Close it when the run ends."""
 
     def __init__(
-        self, *, threads: int = 16, limiter: Limiter | None = None, stop: threading.Event | None = None
+        self,
+        *,
+        threads: int = 16,
+        limiter: Limiter | None = None,
+        stop: threading.Event | None = None,
+        sample: float = 0.01,
     ) -> None:
+        self.sample = sample
+        """Share of the inferred resources whose sharing is read anyway."""
         self.stop = stop or threading.Event()
         self.limiter = limiter or Limiter(stop=self.stop)
         self.operations: set[str] = set()

@@ -35,7 +35,8 @@ class AwsConnection:
     def targets(self) -> Iterator[Target]:
         own = str(self._who()["Account"])
         home = Region(own, self._entry.home_region, self.clients)
-        yield Target(own, "global", home, Where.MANAGEMENT)
+        if self._entry.organization:
+            yield Target(own, "global", home, Where.MANAGEMENT)
         for account, label, unusable in self._accounts(home):
             yield from self._of_account(account, label, unusable, own)
 

@@ -17,9 +17,6 @@ from snapbase.collect.runtime import Runtime
 from snapbase.config import AwsEntry
 from snapbase.model import Grant, Miss, Observation, Resource
 
-SAMPLE = 0.01
-"""Share of the inferred resources whose sharing is read anyway."""
-
 _TOKENS = {"rds": ("Marker", "Marker"), "kms": ("NextMarker", "Marker")}
 """How an answer names the next page, and how a request asks for it, where not NextToken (botocore's paginators)."""
 
@@ -35,7 +32,7 @@ class Clients:
 
         self.entry = entry
         self.runtime = runtime
-        self.sample = SAMPLE
+        self.sample = runtime.sample
         self.session: Any = boto3.Session(profile_name=entry.profile, region_name=entry.home_region)
         _read_timestamps_fast(self.session)
         self._config = BotoConfig(

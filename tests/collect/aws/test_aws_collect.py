@@ -149,6 +149,12 @@ def test_every_region_of_every_account_is_a_target_and_the_organisation_is_one(u
     assert not any(each.failure for each in targets)
 
 
+def test_an_account_of_its_own_is_not_asked_for_an_organisation(url: str, runtime: Runtime) -> None:
+    targets = aws_cloud.CLOUD.connect(AwsEntry(endpoint_url=url, regions=REGIONS), runtime).targets()
+
+    assert {each.where for each in targets} == {Where.REGIONAL}
+
+
 def test_an_account_that_cannot_be_entered_is_one_failed_target(url: str, runtime: Runtime) -> None:
     outside, inside = _targets(url, runtime, accounts=(OUTSIDER, MEMBER))[1:3]
 
