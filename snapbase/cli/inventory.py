@@ -25,7 +25,6 @@ def list_snapshots(
     """What there is, and who else can use it."""
     from snapbase.operations import inventory as operation
     from snapbase.operations.diff import finished_run
-    from snapbase.report.listing import listing
 
     with opened(context, configuration(context)) as store:
         found = operation.snapshots(
@@ -40,23 +39,25 @@ def list_snapshots(
             for each in found:
                 typer.echo(json.dumps(_as_json(each)))
             return
-        rows = [_row(each) for each in found]
-    columns = ("kind", "account", "location", "created", "name", "shared with", "uid")
-    typer.echo(listing(columns, rows, empty="Nothing matches."), nl=False)
+        count = 0
+        for each in found:
+            typer.echo("\n".join(_lines(each)))
+            count += 1
+        typer.echo(f"{count:,} listed." if count else "Nothing matches.")
 
 
-def _row(listed: "Listed") -> tuple[str, ...]:
+def _lines(listed: "Listed") -> Iterator[str]:
+    """One resource over a few lines: a uid does not fit into a column."""
+    from snapbase.report.text import plain
+
     state = listed.state
-    created = state.resource.created_at
-    return (
-        state.scope.kind,
-        state.scope.account,
-        state.scope.location,
-        f"{created:%Y-%m-%d}" if created else "",
-        state.resource.name or "",
-        _sharing(listed),
-        state.resource.uid,
-    )
+    resource = state.resource
+    created = f"{resource.created_at:%Y-%m-%d}" if resource.created_at else ""
+    yield plain(resource.address, 240)
+    where = f"{state.scope.account}/{state.scope.location}"
+    details = (state.scope.kind, where, created, resource.name or "")
+    yield "  " + "  ".join(plain(each, 60) for each in details if each)
+    yield f"  shared with {plain(_sharing(listed), 500)}"
 
 
 def _sharing(listed: "Listed") -> str:

@@ -108,8 +108,7 @@ def test_hostile_names_and_labels_come_through_as_they_are_and_stay_bounded(goog
 
 
 def test_an_image_is_described_and_its_grants_are_those_that_reach_images(google: Google) -> None:
-    _put(
-        google,
+    google.put(
         IMAGES,
         "golden",
         family="golden",
@@ -117,8 +116,7 @@ def test_an_image_is_described_and_its_grants_are_those_that_reach_images(google
         sourceSnapshotId="7",
         deprecated={"state": "DEPRECATED"},
     )
-    _bind(
-        google,
+    google.bind(
         IMAGES,
         "golden",
         {"role": "roles/compute.imageUser", "members": ["allAuthenticatedUsers"]},
@@ -149,7 +147,7 @@ def test_a_temporary_share_keeps_its_condition_and_its_end(google: Google) -> No
 
 
 def test_a_project_holds_the_bindings_that_reach_what_lies_in_it(google: Google) -> None:
-    number = google.project_uid.rpartition("/")[2]
+    number = google.number
     condition = {"title": "office", "expression": "request.time.getHours() < 18"}
     google.sandbox.estate.set_policy(
         f"projects/{number}",
