@@ -266,7 +266,9 @@ def _grants(writes: _Writes, ids: _Ids, row: _Known, observation: Observation) -
 
 
 def _unread(writes: _Writes, ids: _Ids, row: _Known, observation: Observation, *, whole_aspect: bool) -> None:
-    miss = observation.miss if not whole_aspect else None
+    # One that was gone and is back unread would look unshared if only the scope's coverage said so.
+    back = row.version_id is None and row.shared_before
+    miss = observation.miss if back or not whole_aspect else None
     if row.unread is not None and (miss is None or row.unread[1] != miss.outcome):
         if miss is not None or observation.grants is not None:
             writes.closed["unread"].append(row.unread[0])

@@ -210,3 +210,13 @@ def test_history_is_every_stretch_of_a_life(store: Store) -> None:
              for _, closed, rev, state in store.history(uid)]  # fmt: skip
 
     assert sorted(story) == [(1, False, 0, False), (2, True, 0, False), (3, True, 1, False), (5, False, 1, True)]
+
+
+def test_what_was_gone_and_is_back_unread_is_not_unshared(store: Store) -> None:
+    run = _begin(store)
+    store.record(run, reading(EUROPE, 1, [seen(snapshot("a"), {grant()}), seen(snapshot("b"))]))
+    store.record(run, reading(EUROPE, 2))
+
+    store.record(run, reading(EUROPE, 3, [seen(snapshot("a"), None), seen(snapshot("b"), None)], shared=Outcome.DENIED))
+
+    assert {state.miss for state in store.states(store.head())} == {DENIED}

@@ -131,7 +131,8 @@ class Oracle:
             return Known(each.resource, each.grants, None)
         known = self.now.get(key)
         last = known.grants if known else frozenset() if key in self.read else None
-        miss = each.miss if not whole else known.miss if known else None
+        back = known is None and key in self.read
+        miss = each.miss if back or not whole else known.miss if known else None
         return Known(each.resource, last, miss)
 
     def keep(self, rev: int, reading: Reading) -> None:
