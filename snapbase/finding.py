@@ -125,7 +125,6 @@ class Summary:
     snapshots: int = 0
     initial: int = 0
     """Resources seen for the first time by the first complete read of their scope: folded, not news."""
-    initial_scopes: int = 0
     expected_appeared: int = 0
     expected_disappeared: int = 0
     approved_exposures: int = 0

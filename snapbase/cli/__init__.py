@@ -40,5 +40,9 @@ def _click_error(error: Exception) -> int:
     raise error
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+def _say(text: str) -> None:
+    """Lines on stderr; a cloud's own words may be in them."""
+    from snapbase.report.text import plain
+
+    for line in text.split("\n"):
+        sys.stderr.write(f"{plain(line, 500)}\n")

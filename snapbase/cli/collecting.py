@@ -91,11 +91,12 @@ def _collect(context: typer.Context, store: "Store", config: "Config", selection
 
 def _plan(context: typer.Context, config: "Config", selection: "Selection") -> None:
     from snapbase.collect import engine
+    from snapbase.report.text import plain
 
     with opened(context, config) as store:
         lines = engine.plan(config, selection, known=store.known_scopes())
     for line in lines:
-        typer.echo(str(line))
+        typer.echo(plain(line, 400))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from snapbase.diff import Candidate, Change, Sides, View, compare, compare_coverage, compare_trust, scope_subject
 from snapbase.errors import NotFound
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
-from snapbase.model import Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
+from snapbase.model import ANYWHERE, Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
 from snapbase.operations import trusting
 from snapbase.rules import findings
 from snapbase.rules.rule import Context
@@ -145,7 +145,6 @@ def _summary(
     return Summary(
         snapshots=sum(counts.values()),
         initial=sum(initial.values()),
-        initial_scopes=0,
         approved_exposures=max(0, held - listed),
         by_kind=tuple(sorted(counts.items())),
     )
@@ -197,7 +196,8 @@ def narrow(report: Report, wanted: Filter) -> Report:
     if wanted.clouds:
         gaps = tuple(gap for gap in gaps if gap.coverage.scope.cloud in wanted.clouds)
     if wanted.accounts:
-        gaps = tuple(gap for gap in gaps if gap.coverage.scope.account in wanted.accounts)
+        # A cloud whose accounts could not even be listed is a hole in every account's picture.
+        gaps = tuple(gap for gap in gaps if gap.coverage.scope.account in (*wanted.accounts, ANYWHERE))
     found = tuple(finding for finding in report.findings if wanted.keep(finding))
     hidden = len(report.findings) - len(found)
     notes = report.notes

@@ -1,0 +1,34 @@
+"""A filter may hide findings, never a hole; and no cloud's words reach the terminal as they are."""
+
+from dataclasses import replace
+
+import pytest
+
+from snapbase.cli import _say
+from snapbase.finding import CoverageGap
+from snapbase.model import ANYWHERE, Coverage, Scope
+from snapbase.operations.diff import Filter, exit_code, narrow
+from tests.report.cases import CLEAN, DRIFT
+
+NOWHERE = CoverageGap(Coverage(Scope("aws", ANYWHERE, ANYWHERE, ANYWHERE), "list", "denied", "no"), 1)
+
+
+def test_a_cloud_that_could_not_be_listed_is_a_hole_in_every_account() -> None:
+    report = replace(CLEAN, complete=False, coverage=(NOWHERE,))
+
+    narrowed = narrow(report, Filter(accounts=("111122223333",)))
+
+    assert exit_code(narrowed, fail_on="low") == 3
+
+
+def test_what_a_filter_hides_is_counted() -> None:
+    narrowed = narrow(DRIFT, Filter(rules=("public-share",)))
+
+    assert len(narrowed.findings) == 1
+    assert narrowed.notes == ("14 more findings outside the filter.",)
+
+
+def test_an_error_carries_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    _say("first\n\x1b[31msecond")
+
+    assert capsys.readouterr().err == "first\n\\u001b[31msecond\n"
