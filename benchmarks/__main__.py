@@ -4,6 +4,7 @@ import argparse
 import resource
 import sqlite3
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -21,10 +22,14 @@ def main() -> None:
     parser.add_argument("--scopes", type=int)
     parser.add_argument("--size", type=int, default=1_000, help="snapshots in each scope")
     asked = parser.parse_args()
-    shapes = [(asked.scopes, asked.size)] if asked.scopes else [(1, 100_000), (100, 1_000), (1_000, 1_000)]
-    for scopes, size in shapes:
+    if asked.scopes:
         with TemporaryDirectory(prefix="snapbase-bench-") as folder:
-            measure(Path(folder), scopes, size)
+            measure(Path(folder), asked.scopes, asked.size)
+        return
+    for scopes, size in ((1, 100_000), (100, 1_000), (1_000, 1_000)):
+        # A process each, so that the memory shown is the shape's own.
+        shape = ["--scopes", str(scopes), "--size", str(size)]
+        subprocess.run([sys.executable, "-m", "benchmarks", *shape], check=True)
 
 
 def measure(folder: Path, scopes: int, size: int) -> None:
@@ -80,7 +85,7 @@ def bytes_of(path: Path) -> int:
 
 
 def peak() -> float:
-    """MiB; the process's, so later shapes show at least what earlier ones needed."""
+    """MiB, of this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return usage / (1024 if sys.platform == "linux" else 1024 * 1024)
 

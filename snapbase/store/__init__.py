@@ -1,7 +1,8 @@
 """The store: takes and returns model values only; SQL stays inside."""
 
+import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from snapbase.diff import Candidate
 from snapbase.model import Approval, Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
-from snapbase.store import baselines, codec, history, record, runs, schema, tables
+from snapbase.store import baselines, codec, history, record, runs, schema, tables, writer
 from snapbase.store.database import connect, reading, words, writing
 from snapbase.store.locking import locked
 from snapbase.store.record import Recorded
@@ -59,12 +60,12 @@ class Store:
 
     def record(self, run_id: int, found: Reading) -> Recorded:
         """One scope, one transaction; see `snapbase.store.record.record`."""
-        with writing(self._engine) as connection:
+        with _no_collection(), writing(self._engine) as connection:
             return record.record(connection, run_id, found, codec.stamp(datetime.now(UTC)))
 
     def head(self) -> int:
         with reading(self._engine) as connection:
-            return record.head(connection)
+            return writer.head(connection)
 
     def run(self, run_id: int) -> Run:
         """Raises `NotFound`."""
@@ -173,3 +174,16 @@ class Store:
     def effective(self, baseline_id: int | None = None) -> tuple[Baseline | None, tuple[Pin, ...]]:
         with reading(self._engine) as connection:
             return baselines.effective(connection, baseline_id)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Writing makes no cycles: the garbage collector would only walk a large reading again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

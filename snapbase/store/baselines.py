@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, insert, select
 
 from snapbase.model import Approval, Baseline, BaselineScope, Pin
 from snapbase.store import codec, tables
-from snapbase.store.record import next_id
+from snapbase.store.writer import next_id
 
 
 def append(
@@ -36,7 +36,7 @@ def append(
         "trust_id": trust_id,
         **_approval(approval),
         "entries": entries,
-        "claimed": codec.canonical(claimed),
+        "claimed": codec.canonical(claimed).decode(),
         "prev_hash": last or "",
     }
     first = next_id(connection, tables.pin)

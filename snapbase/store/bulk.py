@@ -1,37 +1,49 @@
-"""Many rows at once, past SQLAlchemy's own statement for each: `executemany` in SQLite, COPY in PostgreSQL."""
+"""Many rows at once, past SQLAlchemy's own statement for each: many-row VALUES in SQLite, COPY in PostgreSQL."""
 
 from collections.abc import Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
 from snapbase.errors import StoreError
 
+_PARAMETERS = 999
+"""What every SQLite takes in one statement (its default until 3.32)."""
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts rows that all have the same keys."""
+Row = tuple[Any, ...]
+"""One value for each column of a table, in the table's order."""
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
-    names = list(rows[0])
     preparer = connection.dialect.identifier_preparer
-    into = f"{preparer.format_table(table)} ({', '.join(preparer.quote(name) for name in names)})"
-    # Every table has at least two columns, so `itemgetter` gives tuples.
-    values = list(map(itemgetter(*names), rows))
+    columns = [preparer.quote(column.name) for column in table.columns]
+    into = f"{preparer.format_table(table)} ({', '.join(columns)})"
     if connection.dialect.name == "postgresql":
-        _copy(connection, f"COPY {into} FROM STDIN", values)
+        _copy(connection, f"COPY {into} FROM STDIN", rows)
     else:
-        marks = ", ".join("?" * len(names))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", values)  # noqa: S608
+        _values(connection, f"INSERT INTO {into}", len(columns), rows)
 
 
-def _copy(connection: Connection, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
+def _values(connection: Connection, statement: str, width: int, rows: Sequence[Row]) -> None:
+    """Half again as fast as `executemany`, which steps the statement once for each row."""
+    marks = f"({', '.join('?' * width)})"
+    together = _PARAMETERS // width
+    for start in range(0, len(rows), together):
+        part = rows[start : start + together]
+        values = ",".join([marks] * len(part))
+        connection.exec_driver_sql(f"{statement} VALUES {values}", tuple(chain.from_iterable(part)))
+
+
+def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
     import psycopg
 
     cursor: Any = connection.connection.cursor()
     try:
         with cursor.copy(statement) as copy:
-            for row in values:
+            for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
         raise StoreError(f"The store failed: {' '.join(str(error).split())[:200]}") from error

@@ -1,16 +1,16 @@
 """Model values <-> canonical text: the same value always gives the same bytes, so a digest stands for the content."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from snapbase.model import Grant, Limits, Resource
 
-_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
 def stamp(at: datetime) -> str:
@@ -26,13 +26,13 @@ def optional_moment(text: str | None) -> datetime | None:
     return moment(text) if text else None
 
 
-def canonical(value: Any) -> str:
+def canonical(value: Any) -> bytes:
     """Sorted JSON; text that no database can hold is made harmless first."""
     try:
-        text = orjson.dumps(value, option=_SORTED).decode()
+        raw = orjson.dumps(value, option=_SORTED)
     except TypeError:
-        return orjson.dumps(harmless(value), option=_SORTED).decode()
-    return text if "\\u0000" not in text else orjson.dumps(harmless(value), option=_SORTED).decode()
+        return orjson.dumps(harmless(value), option=_SORTED)
+    return raw if b"\\u0000" not in raw else orjson.dumps(harmless(value), option=_SORTED)
 
 
 def clean(text: str) -> str:
@@ -50,17 +50,30 @@ def harmless(value: Any) -> Any:
         return {clean(str(key)): harmless(each) for key, each in value.items()}
     if isinstance(value, Sequence):
         return [harmless(each) for each in value]
+    if isinstance(value, datetime):
+        return value
     if isinstance(value, int) and value.bit_length() > 63:
         return str(value)
     return value
 
 
-def digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+def digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def encode(resource: Resource) -> tuple[str, str, str]:
-    """(profile, document, digest). `inferred` rides in the profile but is no content: it never opens a version."""
+class Content(NamedTuple):
+    """What a resource is, without who holds grants on it."""
+
+    profile: bytes
+    """What many resources share. `inferred` rides in it but is no content: it never opens a version."""
+    document: bytes
+    digest: str
+    type: str
+    guards: tuple[str, ...]
+
+
+def encode(resource: Resource) -> Content:
+    made = resource.created_at
     body: dict[str, Any] = {
         "type": resource.type,
         "owner": resource.owner,
@@ -72,17 +85,16 @@ def encode(resource: Resource) -> tuple[str, str, str]:
         "attributes": resource.attributes,
         "limits": asdict(resource.limits) if resource.limits else None,
     }
-    document = canonical(
-        {
-            "name": resource.name,
-            "created_at": stamp(resource.created_at) if resource.created_at else None,
-            "facts": resource.facts,
-            "tags": resource.tags,
-        }
-    )
-    content = canonical(body)
+    own = {
+        "name": resource.name,
+        "created_at": made.astimezone(UTC) if made else None,
+        "facts": resource.facts,
+        "tags": resource.tags,
+    }
+    content, document = canonical(body), canonical(own)
     profile = canonical(body | {"inferred": resource.inferred}) if resource.inferred else content
-    return profile, document, digest(content, document, clean(resource.address), clean(resource.subject or ""))
+    place = f"{clean(resource.address)}\0{clean(resource.subject or '')}".encode()
+    return Content(profile, document, digest(content, document, place), resource.type, resource.guards)
 
 
 def decode(uid: str, address: str, subject: str | None, profile: str, document: str) -> Resource:
@@ -114,3 +126,8 @@ def grant_key(grant: Grant) -> GrantKey:
     expires = stamp(grant.expires_at) if grant.expires_at else ""
     principal = grant.principal
     return (principal.kind, clean(principal.id), grant.access, clean(grant.mechanism), clean(grant.condition), expires)
+
+
+def digest_with(content: str, grants: Iterable[Grant]) -> str:
+    """Stands for a resource and everybody who holds a grant on it."""
+    return digest(content.encode(), canonical(sorted(map(grant_key, grants))))

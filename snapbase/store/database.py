@@ -14,6 +14,14 @@ from snapbase.errors import StoreError
 
 _CLOCK = 0x736E6170
 """PostgreSQL advisory lock that orders commits; any constant of our own will do."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "foreign_keys=ON",
+    "synchronous=NORMAL",
+    "cache_size=-65536",
+    # Index pages change with every scope: at the default of 1,000 pages each is written back again and again.
+    "wal_autocheckpoint=16384",
+)
 
 
 def show(url: str) -> str:
@@ -55,7 +63,7 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL", "cache_size=-65536"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -60,7 +60,7 @@ def states_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int,
     grants = _grants_of(connection, rev, ids)
     misses = _misses_of(connection, rev, ids)
     found: dict[int, State] = {}
-    for row_id, uid, address, subject, first_shared, body, document, *place in connection.execute(query):
+    for row_id, uid, address, subject, first_shared, body, document, *place in connection.execute(query).all():
         read = first_shared is not None and first_shared <= rev
         found[row_id] = State(
             Scope(*place),
@@ -85,7 +85,7 @@ def _grants_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int
         .where(grant.c.resource_id.in_(ids), alive(grant, rev))
     )
     found: dict[int, list[Grant]] = {}
-    for row_id, kind, key, access, mechanism, condition, expires in connection.execute(query):
+    for row_id, kind, key, access, mechanism, condition, expires in connection.execute(query).all():
         each = Grant(Principal(kind, key), access, mechanism, condition, codec.optional_moment(expires))
         found.setdefault(row_id, []).append(each)
     return found
@@ -95,7 +95,7 @@ def _misses_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int
     unread = tables.unread
     query = select(unread.c.resource_id, unread.c.outcome, unread.c.reason)
     query = query.where(unread.c.resource_id.in_(ids), alive(unread, rev))
-    return {row_id: Miss(outcome, reason) for row_id, outcome, reason in connection.execute(query)}
+    return {row_id: Miss(outcome, reason) for row_id, outcome, reason in connection.execute(query).all()}
 
 
 def states(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from snapbase.errors import NotFound
 from snapbase.model import Run, RunState
 from snapbase.store import codec, tables
-from snapbase.store.record import head, next_id
+from snapbase.store.writer import head, next_id
 
 
 def begin(connection: Connection, selection: str, config_digest: str, at: str) -> int:
@@ -33,7 +33,7 @@ def end(connection: Connection, run_id: int, state: RunState, trust_id: int | No
 def intern_trust(connection: Connection, body: bytes) -> int:
     """The id of a trust list, stored once however many runs it judged."""
     text = body.decode()
-    digest = codec.digest(text)
+    digest = codec.digest(text.encode())
     found = connection.execute(select(tables.trust.c.id).where(tables.trust.c.digest == digest)).scalar()
     if found is not None:
         return int(found)

@@ -81,6 +81,7 @@ scope_state = Table(
     Column("last_complete_run", Id),
     Column("first_complete", Id),
     Column("seen", Integer, nullable=False),
+    Column("set_digest", Text),
 )
 
 coverage = Table(

@@ -3,6 +3,7 @@
 from datetime import timedelta, timezone
 
 import pytest
+from sqlalchemy import Engine, event
 
 from snapbase.errors import StaleReading
 from snapbase.model import ANYWHERE, Aspect, Coverage, Limits, Outcome, Principal, Reading, Resource, Scope
@@ -39,6 +40,32 @@ def test_an_unchanged_scope_moves_no_clock(store: Store) -> None:
     assert store.record(run, reading(EUROPE, 1, found)).rev == 1
     assert store.record(run, reading(EUROPE, 2, found)).rev is None
     assert store.head() == 1
+
+
+def test_an_unchanged_scope_is_not_loaded(store: Store) -> None:
+    run = _begin(store)
+    found = [seen(snapshot("a"), {grant()}), seen(snapshot("b"))]
+    store.record(run, reading(EUROPE, 1, found))
+    asked: list[str] = []
+    event.listen(Engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    store.record(run, reading(EUROPE, 2, reversed(found)))
+    unchanged = " ".join(asked)
+    store.record(run, reading(EUROPE, 3, [*found, seen(snapshot("c"))]))
+
+    assert "FROM resource" not in unchanged
+    assert "FROM resource" in " ".join(asked)
+
+
+def test_what_was_missed_once_is_compared_again(store: Store) -> None:
+    """The digest of a scope stands only for what was read whole."""
+    run = _begin(store)
+    shared, unshared = [seen(snapshot("a"), {grant()})], [seen(snapshot("a"))]
+    for at, found in enumerate((unshared, [seen(snapshot("a"), None)], unshared, shared, shared, unshared)):
+        store.record(run, reading(EUROPE, at, found))
+
+    assert [state.grants for state in store.states(store.head())] == [frozenset()]
+    assert store.coverage(store.head()) == []
 
 
 def test_what_was_not_listed_is_never_gone(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from snapbase.errors import SchemaError, StoreError
 from snapbase.store import Store, schema
@@ -26,6 +26,26 @@ def test_the_tables_are_what_the_migrations_make(store_url: str) -> None:
 
 def test_the_newest_revision_is_the_one_in_the_code() -> None:
     assert ScriptDirectory(str(schema.migrations())).get_heads() == [schema.HEAD]
+
+
+def test_a_store_of_every_older_schema_is_upgraded_and_keeps_what_it_holds(store_url: str) -> None:
+    from alembic import command
+
+    revisions = [each.revision for each in ScriptDirectory(str(schema.migrations())).walk_revisions()]
+    oldest = revisions[-1]
+    schema.upgrade(store_url)
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        command.downgrade(schema._alembic(connection), oldest)
+        columns = "id, state, selection, config_digest, started_at, last_rev"
+        connection.execute(
+            text(f"INSERT INTO run ({columns}) VALUES (1, 'finished', '', '', '2026-01-01T00:00:00Z', 0)")
+        )
+    engine.dispose()
+
+    assert f"upgraded from {oldest}" in schema.upgrade(store_url)
+    with Store.open(store_url) as store:
+        assert [run.id for run in store.runs(limit=None)] == [1]
 
 
 def test_opening_for_writing_creates_a_store_only_its_owner_can_read(tmp_path: Path) -> None:
