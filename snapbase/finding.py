@@ -108,6 +108,8 @@ class Finding:
     attack: Attack
     undo: str = ""
     """The command that takes it back; printed, never run."""
+    also: tuple[str, ...] = ()
+    """Uids of other views of the same data: its recovery point, the snapshots behind an image."""
     covers: tuple[tuple[str, str], ...] = ()
     """Every (subject, entry) that approving this finding pins; never empty in a report."""
 

@@ -141,6 +141,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             "data_components": list(finding.attack.data_components),
         },
         "undo": finding.undo or None,
+        "also": list(finding.also),
     }
 
 

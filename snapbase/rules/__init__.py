@@ -10,6 +10,7 @@ from functools import cache
 from snapbase.diff import Change
 from snapbase.finding import Delta, Finding, Grantee, Subject, SubjectType
 from snapbase.model import ResourceType
+from snapbase.rules.linked import link
 from snapbase.rules.rule import Context, Rule, Verdict
 
 
@@ -25,13 +26,13 @@ def rules() -> tuple[Rule, ...]:
 
 
 def findings(changes: Iterable[Change], context: Context) -> tuple[Finding, ...]:
-    """What the rules say of the changes: sorted by severity, rule and uid; one finding per fingerprint."""
-    found: dict[str, Finding] = {}
+    """What the rules say of the changes: sorted by severity, rule and uid; one per fingerprint, one per thing."""
+    found: dict[str, tuple[Finding, Change]] = {}
     for change in changes:
         for rule, verdict in _verdicts(change, context):
             finding = _finding(rule, verdict, change, context)
-            found.setdefault(finding.id, finding)
-    return tuple(sorted(found.values(), key=_order))
+            found.setdefault(finding.id, (finding, change))
+    return tuple(sorted(link(found.values()), key=_order))
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str]:

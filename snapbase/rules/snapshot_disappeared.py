@@ -22,7 +22,7 @@ RULE = Rule(
     judge=_judge,
     attack=Attack(("T1485", "T1490"), ("DC0049",)),
     severities="medium",
-    blind="Whether a recycle bin still holds it. A scope that was not read completely never counts as gone.",
+    blind="A recycle bin that snapbase may not list. A scope that was not read completely never counts as gone.",
     examples=(
         Example("deleted", disappeared(), Severity.MEDIUM),
         Example("a removed resource group is not a snapshot", disappeared(type=ResourceType.CONTAINER), None),
