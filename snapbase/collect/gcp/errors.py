@@ -1,7 +1,9 @@
 """Google's errors -> an outcome and words; the only place that knows what they look like."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from snapbase.collect.limit import Retry
 from snapbase.model import Miss, Outcome
@@ -11,7 +13,22 @@ _DISABLED = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _PERIMETER = "SECURITY_POLICY_VIOLATED"
 _UNPAID = "BILLING_DISABLED"
 """ErrorInfo reasons; source: google/api/error_reason.proto."""
-_SERVICES = {"compute": "Compute Engine API", "cloudresourcemanager": "Cloud Resource Manager API"}
+_SERVICES = {
+    "backupdr": ("backupdr", "Backup and DR Service API"),
+    "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
+    "compute": ("compute", "Compute Engine API"),
+    "iam": ("iam", "IAM API"),
+    "sql": ("sqladmin", "Cloud SQL Admin API"),
+}
+"""By the first word of an operation: the service as it is enabled, and its name."""
+_PERMISSIONS = {
+    "cloudresourcemanager.projects.search": "resourcemanager.projects.get",
+    "iam.organizations.roles.get": "iam.roles.get",
+    "iam.projects.roles.get": "iam.roles.get",
+    "sql.Backups.ListBackups": "cloudsql.backupRuns.list",
+    "backupdr.projects.locations.backupVaults.list": "backupdr.backupVaults.list",
+}
+_REGIONAL = re.compile(r"(?<=^compute\.)region([A-Z])")
 _LONGEST_REASON = 300
 
 
@@ -31,6 +48,12 @@ class CallFailed(Exception):
         return self.seen.status == 404
 
     @property
+    def final(self) -> bool:
+        """Whether the cloud has decided, so that asking again changes nothing: refused, switched off, not there."""
+        seen = self.seen
+        return seen.status in (403, 404) and not seen.throttled
+
+    @property
     def seen(self) -> "_Described":
         return _described(self.__cause__ or self)
 
@@ -42,16 +65,27 @@ class ListTruncated(Exception):
         super().__init__(f"{operation} in {place} left something out ({warning}): collect again later")
 
 
+class Unread(Exception):
+    """Something whose policy could not be read, where only the policy says whether it belongs to the list."""
+
+    def __init__(self, why: Miss) -> None:
+        super().__init__(why.reason)
+        self.why = why
+
+
 def permission(operation: str) -> str:
     """The IAM permission behind a method, e.g. `compute.snapshots.list` for `compute.regionSnapshots.list`."""
-    if operation == "cloudresourcemanager.projects.search":
-        return "resourcemanager.projects.get"
+    if operation in _PERMISSIONS:
+        return _PERMISSIONS[operation]
     name = operation.replace("cloudresourcemanager.", "resourcemanager.", 1)
-    return name.replace("compute.regionSnapshots.", "compute.snapshots.", 1)
+    name = _REGIONAL.sub(lambda match: match[1].lower(), name)
+    return name.removesuffix(".aggregatedList") + ".list" if name.endswith(".aggregatedList") else name
 
 
 def classify(error: BaseException) -> Miss | None:
     """What a failed reading means, in words; None if it is not a cloud's answer but a bug."""
+    if isinstance(error, Unread):
+        return error.why
     return miss(error) if isinstance(error, CallFailed | ListTruncated) else None
 
 
@@ -86,6 +120,8 @@ class _Described:
     """HTTP status."""
     reasons: frozenset[str] = frozenset()
     """Compute's `errors[].reason` and the ErrorInfo's."""
+    consumer: str = ""
+    """`projects/…`: whose switched-off API or exhausted quota it is, where the ErrorInfo says so."""
     after: float = 0.0
     lost: bool = False
     """No answer, or one that broke off or cannot be parsed."""
@@ -106,12 +142,18 @@ def _described(error: BaseException) -> _Described:
     if isinstance(error, GoogleAPICallError):
         details = [each for each in (*error.errors, *error.details) if isinstance(each, dict)]
         reasons = frozenset(str(each["reason"]) for each in details if "reason" in each)
-        return _Described(status=error.code or 500, reasons=reasons, after=_retry_after(error.response))
+        consumer = next((str(each["metadata"]["consumer"]) for each in details if "consumer" in _metadata(each)), "")
+        return _Described(error.code or 500, reasons, consumer, _retry_after(error.response))
     if isinstance(error, (TransportError, RequestException, ParseError)):
         return _Described(lost=True)
     if isinstance(error, GoogleAuthError):
         return _Described(lost=True) if getattr(error, "retryable", False) else _Described(unsigned=True)
     return _Described()
+
+
+def _metadata(detail: dict[str, Any]) -> Mapping[str, Any]:
+    found = detail.get("metadata")
+    return found if isinstance(found, dict) else {}
 
 
 def _retry_after(response: object) -> float:
@@ -122,16 +164,20 @@ def _retry_after(response: object) -> float:
 
 def _judge(seen: _Described, call: CallFailed) -> tuple[Outcome, str]:
     operation, place = call.operation, call.place
-    service = _SERVICES.get(operation.split(".")[0], operation.split(".")[0])
+    first = operation.split(".")[0]
+    host, service = _SERVICES.get(first, (first, first))
     if seen.unsigned or seen.status == 401:
         how = "sign in again (gcloud auth application-default login) or renew the service account's key"
         return Outcome.DENIED, f"the credentials are not or no longer accepted for {operation} in {place}: {how}"
     if seen.throttled:
         return Outcome.THROTTLED, f"{operation} was throttled in {place} until we gave up: collect again later"
     if seen.reasons & _DISABLED:
-        if operation.startswith("compute."):
-            return Outcome.DISABLED, f"the {service} is not enabled in project {call.project}: nothing to read there"
-        return Outcome.DISABLED, f"the {service} is not enabled for {place}: gcloud services enable {_host(operation)}"
+        if first == "compute":
+            how = "what was made before it was switched off could still be there"
+            return Outcome.DISABLED, f"the {service} is not enabled in project {call.project}: {how}"
+        whose = seen.consumer.removeprefix("projects/")
+        how = f"gcloud services enable {host}.googleapis.com" + (f" --project {whose}" if whose else "")
+        return Outcome.DISABLED, f"the {service} is not enabled for {place}: {how}"
     if _UNPAID in seen.reasons:
         return Outcome.DISABLED, f"billing is off in project {call.project}, so {operation} is refused: switch it on"
     if _PERIMETER in seen.reasons:
@@ -147,10 +193,6 @@ def _judge(seen: _Described, call: CallFailed) -> tuple[Outcome, str]:
     if seen.lost:
         return Outcome.FAILED, f"{operation} in {place} got no complete answer: check the network, then collect again"
     return Outcome.FAILED, f"{operation} in {place} was answered with HTTP {seen.status}: collect again later"
-
-
-def _host(operation: str) -> str:
-    return f"{operation.split('.')[0]}.googleapis.com"
 
 
 def _bounded(words: str) -> str:

@@ -1,51 +1,87 @@
-"""`gcp.iam`: each project and the bindings that reach every snapshot and image in it."""
+"""`gcp.iam`: projects, folders and the organisation, and the bindings in each that reach everything below it."""
 
 from collections.abc import Iterator
 
 from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.errors import CallFailed, miss
+from snapbase.collect.gcp.hierarchy import Container
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.resource import POLICY_VERSION, known
-from snapbase.collect.gcp.roles import PROJECT
-from snapbase.collect.gcp.session import UNRETRIED, Project
+from snapbase.collect.gcp.roles import FOLDER, ORGANIZATION, PROJECT, Reach
+from snapbase.collect.gcp.session import UNRETRIED, Project, Session
 from snapbase.model import Observation, Resource, ResourceType, Scope
 
 
-def _read(project: Project, scope: Scope) -> Iterator[Observation]:
-    client = project.session.projects()
-    resource = Resource(
+def _read(place: Project | Container, scope: Scope) -> Iterator[Observation]:
+    if isinstance(place, Project):
+        yield _observe(place.session, scope, _project(place), f"projects/{place.id}", PROJECT)
+        return
+    reach = FOLDER if place.name.startswith("folders/") else ORGANIZATION
+    yield _observe(place.session, scope, _container(place), place.name, reach)
+
+
+def _project(project: Project) -> Resource:
+    return Resource(
         uid=project.uid,
         address=f"//cloudresourcemanager.googleapis.com/projects/{project.id}",
         type=ResourceType.CONTAINER,
         name=project.id,
         owner=project.id,
+        guards=project.above,
         attributes=known({"parent": project.parent}),
         facts={"project_id": project.id, "project_number": project.number},
     )
-    request = {
-        "resource": f"projects/{project.id}",
-        "options": {"requested_policy_version": POLICY_VERSION},
-    }
+
+
+def _container(container: Container) -> Resource:
+    collection, _, number = container.name.partition("/")
+    return Resource(
+        uid=container.uid,
+        address=container.uid,
+        type=ResourceType.CONTAINER,
+        name=container.title,
+        owner=container.name,
+        attributes=known({"parent": container.parent}),
+        facts={"organization_id" if collection == "organizations" else "folder_id": number},
+    )
+
+
+def _observe(session: Session, scope: Scope, resource: Resource, name: str, reach: Reach) -> Observation:
+    collection = name.partition("/")[0]
+    client = session.manager(f"{collection.title()}Client")
+    request = {"resource": name, "options": {"requested_policy_version": POLICY_VERSION}}
+    operation = f"cloudresourcemanager.{collection}.getIamPolicy"
     try:
-        policy = project.call(
-            "cloudresourcemanager.projects.getIamPolicy",
-            scope.location,
-            lambda: client.get_iam_policy(request=request, **UNRETRIED),
+        policy = session.call(
+            operation, scope.account, scope.location, lambda: client.get_iam_policy(request=request, **UNRETRIED)
         )
+        return Observation(resource, grants(policy, reach, session.roles.permissions))
     except CallFailed as error:
-        yield Observation(resource, grants=None, miss=miss(error))
-        return
-    yield Observation(resource, grants(policy, PROJECT))
+        return Observation(resource, grants=None, miss=miss(error))
 
 
 COLLECTOR = Collector(
     kind="gcp.iam",
-    title="Google Cloud projects and their bindings",
-    where=frozenset({Where.GLOBAL}),
+    title="Google Cloud projects, folders and organisations and their bindings",
+    where=frozenset({Where.GLOBAL, Where.MANAGEMENT}),
     read=_read,
-    permissions=("resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"),
-    calls="2 per project",
-    blind="Bindings on folders and the organisation; members of groups and of identity pools; what custom roles "
-    "permit; deny policies and access boundaries. A role may reach images only (roles/viewer) or snapshots only.",
-    events={"cloudresourcemanager.projects.setIamPolicy": "shared", "SetIamPolicy": "shared"},
+    permissions=(
+        "resourcemanager.projects.get",
+        "resourcemanager.projects.getIamPolicy",
+        "resourcemanager.projects.list",
+        "resourcemanager.folders.get",
+        "resourcemanager.folders.getIamPolicy",
+        "resourcemanager.folders.list",
+        "resourcemanager.organizations.getIamPolicy",
+        "iam.roles.get",
+    ),
+    calls="2 per project and folder, 1 per organisation, 1 per custom role",
+    blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
+    "deny policies and access boundaries. A role may reach some kinds only: roles/viewer takes images, disks and Cloud "
+    "SQL exports, but no snapshots.",
+    events={
+        "cloudresourcemanager.projects.setIamPolicy": "shared",
+        "SetIamPolicy": "shared",
+        "google.iam.admin.v1.UpdateRole": "shared",
+    },
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.resource import (
-    POLICY_VERSION,
+    Api,
     Encryption,
     described,
     failed,
@@ -14,10 +14,14 @@ from snapbase.collect.gcp.resource import (
     instant,
     known,
     observe,
+    policies,
+    root,
 )
 from snapbase.collect.gcp.roles import IMAGE
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
 from snapbase.model import Observation, Resource, Scope
+
+_APIS = {"global": Api("ImagesClient", "images")}
 
 
 def _read(project: Project, scope: Scope) -> Iterator[Observation]:
@@ -27,17 +31,13 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
         request = {"project": project.id, "max_results": PAGE, "page_token": token}
         return client.list(request=request, **UNRETRIED)
 
-    def policy(name: str) -> Any:
-        request = {"project": project.id, "resource": name, "options_requested_policy_version": POLICY_VERSION}
-        return client.get_iam_policy(request=request, **UNRETRIED)
-
     pages = project.pages("compute.images.list", scope.location, page)
     resources = (_resource(project, each) for listed in pages for each in listed.items)
-    return observe(project, scope.location, "compute.images.getIamPolicy", policy, IMAGE, resources)
+    return observe(project, policies(project, _APIS), IMAGE, resources)
 
 
 def _resource(project: Project, image: Any) -> Resource:
-    path = f"//compute.googleapis.com/projects/{project.id}/global/images"
+    path = root(project, "global", "images")
     encryption = Encryption.of(image.image_encryption_key)
     attributes = {
         "status": failed(image.status),
@@ -76,9 +76,10 @@ COLLECTOR = Collector(
     title="Compute Engine images",
     where=frozenset({Where.GLOBAL}),
     read=_read,
-    permissions=("compute.images.list", "compute.images.getIamPolicy"),
+    permissions=("compute.images.list", "compute.images.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per image",
-    blind="Members of groups and of identity pools; what custom roles permit; deny policies and access boundaries; "
+    blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
+    "policies of Cloud KMS keys (grants behind one count as unknown); deny policies and access boundaries; "
     "exports of an image to a bucket.",
     events={
         "compute.images.insert": "created",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from snapbase.collect.gcp.roles import UNRESOLVED, Reach, is_custom
+from snapbase.collect.gcp.roles import UNRESOLVED, Reach, Resolve
 from snapbase.model import Grant, Principal, PrincipalKind
 
 _LONGEST_CONDITION = 300
@@ -29,16 +29,18 @@ _WHOLE = {
 """Kinds whose prefix says what the rest means, so that it belongs to the id."""
 _GARBLED = "_withcond_"
 """In a role that was returned without its condition (IAM documentation, policy versions)."""
+_GARBLED_CONDITION = "a condition that the cloud did not return"
 _EXPIRY = re.compile(r"""\(*\s*request\.time\s*<=?\s*timestamp\(\s*(["'])(?P<at>[^"']+)\1\s*\)\s*\)*""")
 _NOT_A_CONJUNCTION = re.compile(r"\|\||[!?]")
 
 
-def grants(policy: Any, reach: Reach) -> frozenset[Grant]:
+def grants(policy: Any, reach: Reach, resolve: Resolve) -> frozenset[Grant]:
     """What a policy (Compute's or Resource Manager's, requested as version 3) grants within `reach`.
 
-    Bindings of roles that reach no data are left out; those of custom roles are kept as conditional, see `roles`.
+    Bindings of roles that reach no data are left out; those of custom roles that cannot be resolved are kept as
+    conditional. Raises what `resolve` raises.
     """
-    return frozenset(_grants(policy, reach))
+    return frozenset(_grants(policy, reach, resolve))
 
 
 def principal(member: str) -> Principal:
@@ -63,25 +65,22 @@ def expiry(expression: str) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _grants(policy: Any, reach: Reach) -> Iterator[Grant]:
+def _grants(policy: Any, reach: Reach, resolve: Resolve) -> Iterator[Grant]:
     for binding in policy.bindings:
         role, garbled, _ = str(binding.role).partition(_GARBLED)
-        access = reach.access(role)
+        access, certain = reach.access(role, resolve)
         if access is None:
             continue
         expression = str(binding.condition.expression)
-        condition = _condition(str(binding.condition.title), expression, role, garbled=bool(garbled))
+        unread = (_GARBLED_CONDITION if garbled else "", "" if certain else UNRESOLVED)
+        condition = _condition(str(binding.condition.title), expression, *unread)
         for member in binding.members:
             yield Grant(principal(str(member)), access, f"gcp.iam/{role}", condition, expiry(expression))
 
 
-def _condition(title: str, expression: str, role: str, *, garbled: bool) -> str:
-    parts = [f"{title}: {expression}" if title and expression else title or expression]
-    if garbled:
-        parts.append("a condition that the cloud did not return")
-    if is_custom(role):
-        parts.append(UNRESOLVED)
-    return _bounded("; ".join(filter(None, parts)), _LONGEST_CONDITION)
+def _condition(title: str, expression: str, *unread: str) -> str:
+    told = f"{title}: {expression}" if title and expression else title or expression
+    return _bounded("; ".join(filter(None, (told, *unread))), _LONGEST_CONDITION)
 
 
 def _bounded(text: str, longest: int) -> str:

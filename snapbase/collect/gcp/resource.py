@@ -1,4 +1,4 @@
-"""What snapshots and images have in common: names, times, encryption, lineage, and the policy read for each."""
+"""What Compute Engine's resources have in common: names, times, encryption, lineage, and the policy read for each."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, miss
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.roles import Reach
-from snapbase.collect.gcp.session import Project
+from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
 from snapbase.model import Limits, Observation, Resource
 
 POLICY_VERSION = 3
@@ -16,6 +16,7 @@ POLICY_VERSION = 3
 _PASSING = frozenset({"CREATING", "UPLOADING", "PENDING", "READY", "DELETING"})
 _CUSTOMER_SUPPLIED = Limits(unknown="encrypted with a customer-supplied key, which a reader must hold as well")
 _LONGEST_DESCRIPTION = 256
+_ROOT = "//compute.googleapis.com/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,36 @@ class Encryption:
         return cls("google")
 
 
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One of the APIs that serve a sort of resource: where its resources lie decides which."""
+
+    client: str
+    """Class of google-cloud-compute: `RegionSnapshotsClient`."""
+    name: str
+    """As in its operations: `regionSnapshots`."""
+
+
+def policies(project: Project, apis: Mapping[str, Api]) -> Callable[[Resource], Any]:
+    """What fetches a resource's own policy; `apis` by `global`, `regions` or `zones`. Raises `CallFailed`."""
+
+    def fetch(resource: Resource) -> Any:
+        _, _, kind, place = resource.address.removeprefix(_ROOT).split("/")[:4]
+        api, location = apis[kind], "global" if kind == "global" else place
+        request = {"project": project.id, "resource": resource.name, "options_requested_policy_version": POLICY_VERSION}
+        if kind != "global":
+            request[kind.removesuffix("s")] = place
+        client = project.session.compute(api.client)
+        operation = f"compute.{api.name}.getIamPolicy"
+        return project.call(operation, location, lambda: client.get_iam_policy(request=request, **UNRETRIED))
+
+    return fetch
+
+
 def observe(
-    project: Project,
-    location: str,
-    operation: str,
-    ask: Callable[[str], Any],
-    reach: Reach,
-    resources: Iterable[Resource],
+    project: Project, policy: Callable[[Resource], Any], reach: Reach, resources: Iterable[Resource]
 ) -> Iterator[Observation]:
-    """Every resource with what its own policy grants; `ask(name)` fetches the policy.
+    """Every resource with what its own policy grants; `policy(resource)` fetches it.
 
     A policy that cannot be read is a miss of that resource alone; a resource that vanished meanwhile is left out.
     A list that breaks off is raised once everything listed until then has been yielded.
@@ -59,24 +81,42 @@ def observe(
             broken.append(error)
 
     def read(resource: Resource) -> Observation | None:
-        name = resource.name or ""
         try:
-            policy = project.call(operation, location, lambda: ask(name))
+            found = policy(resource)
         except CallFailed as error:
-            if error.not_found:
-                return None
+            return None if error.not_found else Observation(resource, grants=None, miss=miss(error))
+        try:
+            return Observation(resource, grants(found, reach, project.session.roles.permissions))
+        except CallFailed as error:
             return Observation(resource, grants=None, miss=miss(error))
-        return Observation(resource, grants(policy, reach))
 
     yield from (seen for seen in project.runtime.map(read, listed()) if seen is not None)
     if broken:
         raise broken[0]
 
 
+def aggregated(project: Project, location: str, api: Api, field: str) -> Iterator[tuple[str, Any]]:
+    """Everything in all zones and regions of a project as (`zones/europe-west1-b`, item)."""
+    client = project.session.compute(api.client)
+
+    def page(token: str) -> Any:
+        request = {"project": project.id, "max_results": PAGE, "page_token": token}
+        return client.aggregated_list(request=request, **UNRETRIED)
+
+    for listed in project.pages(f"compute.{api.name}.aggregatedList", location, page):
+        for scope, part in sorted(listed.items.items()):
+            yield from ((scope, each) for each in getattr(part, field))
+
+
+def root(project: Project, place: str, collection: str) -> str:
+    """What the full names of a project's resources of one sort begin with; `place` as in `regions/europe-west1`."""
+    return f"{_ROOT}projects/{project.id}/{place}/{collection}"
+
+
 def full_name(link: str) -> str | None:
     """`//compute.googleapis.com/projects/…` from a link or a partial path; None from nothing."""
     _, found, path = link.partition("projects/")
-    return f"//compute.googleapis.com/projects/{path}" if found else link or None
+    return f"{_ROOT}projects/{path}" if found else link or None
 
 
 def instant(text: str) -> datetime | None:
@@ -88,8 +128,8 @@ def instant(text: str) -> datetime | None:
 
 
 def guards(project: Project, key: str | None) -> tuple[str, ...]:
-    """Whose state decides what a grant is worth: the project, whose bindings reach it too, and the key."""
-    return (project.uid, key) if key else (project.uid,)
+    """Whose state decides what a grant is worth: the project and all above it, whose bindings reach it, and the key."""
+    return (project.uid, *project.above, *((key,) if key else ()))
 
 
 def failed(status: str) -> str | None:

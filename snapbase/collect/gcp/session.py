@@ -1,11 +1,12 @@
 """One Google credential, its clients, and the projects seen through them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from snapbase.collect.gcp.custom_roles import CustomRoles
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, is_cloud_error, passing
 from snapbase.collect.runtime import Runtime
 from snapbase.config import GcpEntry, is_loopback
@@ -19,13 +20,15 @@ SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform.read-only",
 )
 """OAuth scopes that cannot write, whatever the account may do (compute.v1 and cloudresourcemanager.v3 discovery)."""
-_IMPERSONATING = "https://www.googleapis.com/auth/cloud-platform"
+_EVERYTHING = ("https://www.googleapis.com/auth/cloud-platform",)
+"""The only scope that impersonation, IAM, Cloud SQL and Backup and DR take for reading (their discovery documents)."""
 UNRETRIED: dict[str, Any] = {"retry": None, "timeout": 60.0}
 """For every call of a client: the limiter's loop is the only one, and no answer is waited for longer than a minute."""
 PAGE = 500
 _INCOMPLETE = frozenset({"PARTIAL_SUCCESS", "UNREACHABLE"})
 """Codes of a list's warning that mean that something is missing (compute.v1 discovery)."""
 _CONNECTIONS = 64
+_GOOGLE = "googleapis.com"
 
 
 class Session:
@@ -33,10 +36,13 @@ class Session:
 
     def __init__(self, entry: GcpEntry, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._endpoint = entry.endpoint_url
-        self._credentials = _credentials(entry)
+        self._entry = entry
+        self._endpoint = entry.endpoint
+        self._credentials = _credentials(entry, SCOPES)
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
+        self._signed: Any = None
+        self.roles = CustomRoles(self)
 
     def identity(self) -> str:
         """The account the credentials belong to, as far as they say."""
@@ -50,11 +56,11 @@ class Session:
 
         return self._client(name, lambda options: getattr(compute_v1, name)(**options))
 
-    def projects(self) -> Any:
-        """Resource Manager's projects client, over HTTP like the others."""
-        from google.cloud.resourcemanager_v3 import ProjectsClient
+    def manager(self, name: str) -> Any:
+        """A client of Resource Manager by class name, e.g. `ProjectsClient`; over HTTP like the others."""
+        from google.cloud import resourcemanager_v3
 
-        return self._client("ProjectsClient", lambda options: ProjectsClient(transport="rest", **options))
+        return self._client(name, lambda options: getattr(resourcemanager_v3, name)(transport="rest", **options))
 
     def call(self, operation: str, project: str, location: str, send: Callable[[], T]) -> T:
         """The answer of `send`, through the limiter; raises `CallFailed` where the cloud refuses or stays away."""
@@ -83,15 +89,77 @@ class Session:
         if warning:
             raise ListTruncated(operation, f"{project}/{location}", warning)
 
+    def get(
+        self,
+        operation: str,
+        project: str,
+        location: str,
+        service: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The JSON answer of a service that needs no client library of its own, e.g. `iam`; raises `CallFailed`.
+
+        These services know no scope that only reads, so this is the only method that uses theirs, and it only GETs.
+        """
+        return self.call(operation, project, location, partial(self._fetch, service, path, query or {}))
+
+    def get_pages(
+        self, operation: str, project: str, location: str, service: str, path: str
+    ) -> Iterator[dict[str, Any]]:
+        """Every page of such an answer; raises `CallFailed`, and `ListTruncated` behind a last page with holes."""
+        token, unread = "", ""
+        while True:
+            query = {"pageSize": str(PAGE), "pageToken": token} if token else {"pageSize": str(PAGE)}
+            page = self.get(operation, project, location, service, path, query)
+            unread = unread or ", ".join(_unread(page))
+            yield page
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                break
+        if unread:
+            raise ListTruncated(operation, f"{project}/{location}", unread)
+
+    def _fetch(self, service: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        from google.api_core.exceptions import from_http_response
+        from requests.exceptions import InvalidJSONError
+
+        root = self._endpoint or f"https://{service}.{self._universe}"
+        answer = self._web().get(f"{root}/{path}", params=query, timeout=UNRETRIED["timeout"])
+        if answer.status_code >= 400:
+            raise from_http_response(answer)
+        body = answer.json()
+        if not isinstance(body, dict):
+            raise InvalidJSONError(f"{service} answered with no object")
+        return body
+
+    @property
+    def _universe(self) -> str:
+        """`googleapis.com`, or the domain of the sovereign cloud that the credentials belong to."""
+        return str(getattr(self._credentials, "universe_domain", None) or _GOOGLE)
+
+    def _web(self) -> Any:
+        from google.auth.transport.requests import AuthorizedSession
+
+        with self._lock:
+            if self._signed is None:
+                self._signed = AuthorizedSession(_credentials(self._entry, _EVERYTHING))
+                _widen(self._signed)
+            return self._signed
+
     def _client(self, name: str, make: Callable[[dict[str, Any]], Any]) -> Any:
         with self._lock:
             client = self._clients.get(name)
             if client is None:
-                options = {"api_endpoint": self._endpoint} if self._endpoint else {}
-                client = make({"credentials": self._credentials, "client_options": options})
-                _widen(client)
+                client = make({"credentials": self._credentials, "client_options": self._options()})
+                _widen(client.transport._session)
                 self._clients[name] = client
             return client
+
+    def _options(self) -> dict[str, str]:
+        if self._endpoint:
+            return {"api_endpoint": self._endpoint}
+        return {} if self._universe == _GOOGLE else {"universe_domain": self._universe}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +172,8 @@ class Project:
     parent: str = field(compare=False)
     """`folders/1` or `organizations/1`; empty where it has none."""
     session: Session = field(compare=False, repr=False)
+    above: tuple[str, ...] = field(default=(), compare=False)
+    """The uids of the folders and the organisation that it lies in, as far as they could be found out."""
 
     @property
     def uid(self) -> str:
@@ -122,6 +192,10 @@ class Project:
         """Every page of a list; see `Session.pages`."""
         return self.session.pages(operation, self.id, location, ask)
 
+    def get_pages(self, operation: str, location: str, service: str, path: str) -> Iterator[dict[str, Any]]:
+        """Every page of a JSON list; see `Session.get_pages`."""
+        return self.session.get_pages(operation, self.id, location, service, path)
+
 
 def _first_page(ask: Callable[[str], Any], token: str) -> Any:
     """A pager asks for what follows by itself, so it is never asked for more than it already holds."""
@@ -129,19 +203,31 @@ def _first_page(ask: Callable[[str], Any], token: str) -> Any:
 
 
 def _missing(page: Any) -> str:
-    code = str(page.warning.code) if hasattr(page, "warning") else ""
-    return code if code in _INCOMPLETE else ""
+    """What a page says that it leaves out, of the whole list or, in an aggregated one, of a single zone or region."""
+    if unreachable := list(getattr(page, "unreachables", ())):
+        return f"unreachable: {', '.join(sorted(unreachable))}"
+    listed = getattr(page, "items", None)
+    parts = [page, *(listed.values() if isinstance(listed, Mapping) else ())]
+    codes = {str(part.warning.code) for part in parts if hasattr(part, "warning")}
+    return ", ".join(sorted(codes & _INCOMPLETE))
 
 
-def _credentials(entry: GcpEntry) -> Any:
+def _unread(page: Mapping[str, Any]) -> list[str]:
+    """`unreachable` locations of Backup and DR, `warnings` of Cloud SQL (discovery documents)."""
+    warnings = page.get("warnings") or []
+    return sorted({*page.get("unreachable", ()), *(str(each.get("code") or "warning") for each in warnings)})
+
+
+def _credentials(entry: GcpEntry, scopes: Sequence[str]) -> Any:
     import google.auth
     from google.auth import credentials, exceptions, impersonated_credentials
 
-    if entry.endpoint_url and is_loopback(entry.endpoint_url):
+    if entry.endpoint and is_loopback(entry.endpoint):
         return credentials.AnonymousCredentials()
-    scopes = (_IMPERSONATING,) if entry.impersonate else SCOPES
     try:
-        found, _ = google.auth.default(scopes=scopes, quota_project_id=entry.quota_project)
+        found, _ = google.auth.default(
+            scopes=_EVERYTHING if entry.impersonate else scopes, quota_project_id=entry.quota_project
+        )
     except exceptions.GoogleAuthError as error:
         hint = "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
         raise CredentialsError("No Google credentials were found.", hint=hint) from error
@@ -150,19 +236,18 @@ def _credentials(entry: GcpEntry) -> Any:
     return impersonated_credentials.Credentials(
         source_credentials=found,
         target_principal=entry.impersonate,
-        target_scopes=list(SCOPES),
+        target_scopes=list(scopes),
         quota_project_id=entry.quota_project,
     )
 
 
-def _widen(client: Any) -> None:
+def _widen(session: Any) -> None:
     """Room for every thread's connection: the SDK's session keeps ten, and warns about each that it throws away.
 
     A session with a client certificate has adapters of its own and is left alone.
     """
     from requests.adapters import HTTPAdapter
 
-    session = client.transport._session
     if not session.is_mtls:
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))

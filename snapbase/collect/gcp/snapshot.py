@@ -5,7 +5,7 @@ from typing import Any
 
 from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.resource import (
-    POLICY_VERSION,
+    Api,
     Encryption,
     described,
     failed,
@@ -14,36 +14,38 @@ from snapbase.collect.gcp.resource import (
     instant,
     known,
     observe,
+    policies,
+    root,
 )
 from snapbase.collect.gcp.roles import SNAPSHOT
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
 from snapbase.model import Observation, Resource, Scope
 
+_APIS = {
+    "global": Api("SnapshotsClient", "snapshots"),
+    "regions": Api("RegionSnapshotsClient", "regionSnapshots"),
+}
+
 
 def _read(project: Project, scope: Scope) -> Iterator[Observation]:
     """`snapshots.list` holds the global ones only; regional ones are listed region by region."""
     if scope.location == "global":
-        client, api, where = project.session.compute("SnapshotsClient"), "snapshots", {"project": project.id}
+        api, where = _APIS["global"], {"project": project.id}
     else:
-        client, api = project.session.compute("RegionSnapshotsClient"), "regionSnapshots"
-        where = {"project": project.id, "region": scope.location}
+        api, where = _APIS["regions"], {"project": project.id, "region": scope.location}
+    client = project.session.compute(api.client)
 
     def page(token: str) -> Any:
         return client.list(request={**where, "max_results": PAGE, "page_token": token}, **UNRETRIED)
 
-    def policy(name: str) -> Any:
-        request = {**where, "resource": name, "options_requested_policy_version": POLICY_VERSION}
-        return client.get_iam_policy(request=request, **UNRETRIED)
-
-    pages = project.pages(f"compute.{api}.list", scope.location, page)
+    pages = project.pages(f"compute.{api.name}.list", scope.location, page)
     resources = (_resource(project, scope.location, each) for listed in pages for each in listed.items)
-    return observe(project, scope.location, f"compute.{api}.getIamPolicy", policy, SNAPSHOT, resources)
+    return observe(project, policies(project, _APIS), SNAPSHOT, resources)
 
 
 def _resource(project: Project, location: str, snapshot: Any) -> Resource:
     """Sizes in storage, label fingerprints and the way to READY change by themselves and are left out."""
-    place = "global" if location == "global" else f"regions/{location}"
-    path = f"//compute.googleapis.com/projects/{project.id}/{place}/snapshots"
+    path = root(project, "global" if location == "global" else f"regions/{location}", "snapshots")
     encryption = Encryption.of(snapshot.snapshot_encryption_key)
     attributes = {
         "status": failed(snapshot.status),
@@ -91,10 +93,12 @@ COLLECTOR = Collector(
     title="Compute Engine snapshots",
     where=frozenset({Where.GLOBAL, Where.REGIONAL}),
     read=_read,
-    permissions=("compute.regions.list", "compute.snapshots.list", "compute.snapshots.getIamPolicy"),
+    permissions=("compute.regions.list", "compute.snapshots.list", "compute.snapshots.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per snapshot, in every region",
-    blind="Members of groups and of identity pools; what custom roles permit; deny policies and access boundaries; "
-    "predefined roles that Google changed after the table of roles was made.",
+    blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
+    "policies of Cloud KMS keys (grants behind one count as unknown); deny policies and access boundaries; "
+    "predefined roles that Google changed after the table of roles was made; "
+    "anything in a project whose Compute Engine API is off.",
     events={
         "compute.snapshots.insert": "created",
         "compute.snapshots.delete": "deleted",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+ORGANIZATION = "organizations/318455021164"
+"""The only one: an organisation is there before anything in it, and no API makes one."""
 REGIONS = ("europe-west1", "us-central1")
 ZONES = tuple(f"{region}-{letter}" for region in REGIONS for letter in "bc")
 _PACIFIC = timezone(timedelta(hours=-8))
@@ -17,14 +19,15 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shelf:
-    """Where resources of one sort lie: `snapshots` in `global` or `regions/europe-west1` of a project."""
+    """Where resources of one sort lie: `snapshots` in `global` or `regions/europe-west1` of a project; `place` may be
+    empty."""
 
     project: str
     place: str
     collection: str
 
     def path(self, name: str) -> str:
-        return f"projects/{self.project}/{self.place}/{self.collection}/{name}"
+        return "/".join(filter(None, ("projects", self.project, self.place, self.collection))) + f"/{name}"
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class Estate:
         self._projects: dict[str, Body] = {}
         self._shelves: dict[Shelf, dict[str, Body]] = {}
         self._policies: dict[str, Policy] = {}
+        self._things: dict[str, Body] = {}
+        self.put_thing(ORGANIZATION, {"name": ORGANIZATION, "displayName": "northwind.example", "state": "ACTIVE"})
         self._last_id = 4_800_000_000_000_000_000
         self._last_number = 700_000_000_000
 
@@ -103,6 +108,27 @@ class Estate:
                     return dict(body)
         return None
 
+    def add_folder(self, display_name: str, parent: str, number: str = "") -> Body:
+        name = f"folders/{number or self.new_id()[-12:]}"
+        body = {"name": name, "parent": parent, "displayName": display_name, "state": "ACTIVE", "createTime": utc_now()}
+        return self.put_thing(name, body)
+
+    def put_thing(self, path: str, body: Body) -> Body:
+        """Adds or replaces what lies in no project's shelf: the organisation, a folder, a custom role."""
+        with self._lock:
+            self._things[path] = dict(body)
+            return dict(body)
+
+    def thing(self, path: str) -> Body | None:
+        with self._lock:
+            body = self._things.get(path)
+            return None if body is None else dict(body)
+
+    def things(self, prefix: str) -> list[Body]:
+        """Those whose paths begin so, in order."""
+        with self._lock:
+            return [dict(body) for path, body in sorted(self._things.items()) if path.startswith(prefix)]
+
     def put(self, shelf: Shelf, body: Body) -> Body:
         """Adds or replaces by name; a resource without an id gets one, and an empty policy."""
         with self._lock:
@@ -127,6 +153,11 @@ class Estate:
         with self._lock:
             found = sorted(self._shelves.get(shelf, {}).items())
         return (dict(body) for name, body in found if name > after)
+
+    def shelves(self, project: str, collection: str) -> list[Shelf]:
+        """Every place of a project in which something of one sort was ever put, in order."""
+        with self._lock:
+            return sorted(each for each in self._shelves if (each.project, each.collection) == (project, collection))
 
     def policy(self, path: str) -> Policy:
         with self._lock:

@@ -1,13 +1,22 @@
 """Google's error answers, as bodies, and which one a fault on the switchboard stands for."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from snapbase.sandbox.faults import Fault, FaultKind
-from snapbase.sandbox.gcp.answers import Refusal
+from snapbase.sandbox.gcp.call import Refusal
 
 _HTML = b"<!DOCTYPE html><html><title>Error 500 (Server Error)!!1</title><p>That's an error.</html>"
-_SERVICES = {"compute": "Compute Engine API", "cloudresourcemanager": "Cloud Resource Manager API"}
+_SERVICES = {
+    "backupdr": ("backupdr", "Backup and DR Service API"),
+    "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
+    "compute": ("compute", "Compute Engine API"),
+    "iam": ("iam", "Identity and Access Management (IAM) API"),
+    "sql": ("sqladmin", "Cloud SQL Admin API"),
+}
+"""By the first word of a method's id: the service's host and its name."""
+_REGIONAL = re.compile(r"(?<=^compute\.)region([A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ def struck(fault: Fault, method: str, project: str) -> Answer | None:
 
 def _denied(api: str, method: str, project: str) -> Answer:
     if api == "compute":
-        permission = method.replace("regionSnapshots", "snapshots")
+        permission = _REGIONAL.sub(lambda match: match[1].lower(), method)
         message = f"Required '{permission}' permission for 'projects/{project}'"
         return _error(403, message, "forbidden", "PERMISSION_DENIED")
     permission = method.replace("cloudresourcemanager", "resourcemanager")
@@ -59,18 +68,19 @@ def _denied(api: str, method: str, project: str) -> Answer:
 
 
 def _disabled(api: str, project: str) -> Answer:
+    host, name = _SERVICES[api]
     message = (
-        f"{_SERVICES[api]} has not been used in project {project} before or it is disabled. Enable it by visiting "
-        f"https://console.developers.google.com/apis/api/{api}.googleapis.com/overview?project={project} then retry."
+        f"{name} has not been used in project {project} before or it is disabled. Enable it by visiting "
+        f"https://console.developers.google.com/apis/api/{host}.googleapis.com/overview?project={project} then retry."
     )
-    info = _info("SERVICE_DISABLED", {"service": f"{api}.googleapis.com", "consumer": f"projects/{project}"})
+    info = _info("SERVICE_DISABLED", {"service": f"{host}.googleapis.com", "consumer": f"projects/{project}"})
     return _error(403, message, "accessNotConfigured", "PERMISSION_DENIED", info, domain="usageLimits")
 
 
 def _throttled(api: str, fault: Fault) -> Answer:
     """Compute Engine says 403 rateLimitExceeded and no more; other APIs say 429, and when to come back."""
     message = "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'"
-    info = _info("RATE_LIMIT_EXCEEDED", {"service": f"{api}.googleapis.com"})
+    info = _info("RATE_LIMIT_EXCEEDED", {"service": f"{_SERVICES[api][0]}.googleapis.com"})
     if api == "compute":
         return _error(403, message, "rateLimitExceeded", "PERMISSION_DENIED", info, domain="usageLimits")
     answer = _error(429, message, "rateLimitExceeded", "RESOURCE_EXHAUSTED", info)

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-_DOCUMENTS = ("compute.v1.json", "cloudresourcemanager.v3.json")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -45,10 +44,11 @@ class Method:
 
 @cache
 def methods() -> tuple[Method, ...]:
-    """Every method the sandbox serves."""
+    """Every method the sandbox serves: those of every document in the folder."""
     found = []
-    for name in _DOCUMENTS:
-        document = json.loads(files("snapbase.sandbox.gcp").joinpath("discovery", name).read_text(encoding="utf-8"))
+    folder = files("snapbase.sandbox.gcp").joinpath("discovery")
+    for file in sorted(folder.iterdir(), key=lambda each: each.name):
+        document = json.loads(file.read_text(encoding="utf-8"))
         for method_id, method in document["methods"].items():
             found.append(
                 Method(

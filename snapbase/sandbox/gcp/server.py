@@ -1,4 +1,4 @@
-"""A local Google Cloud: Compute Engine and Resource Manager over HTTP, as far as snapshots need them."""
+"""A local Google Cloud: Compute Engine, Resource Manager and others over HTTP, as far as snapshots need them."""
 
 import json
 import socket
@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
-from snapbase.sandbox.gcp.answers import Call, Refusal, answer, place
+from snapbase.sandbox.gcp.answers import answer
+from snapbase.sandbox.gcp.call import Call, Refusal, place
 from snapbase.sandbox.gcp.estate import Estate
 from snapbase.sandbox.gcp.refusals import Answer, broken, refused, struck
 from snapbase.sandbox.gcp.schema import Method, route
@@ -62,6 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_PATCH(self) -> None:
+        self._serve()
+
     def do_DELETE(self) -> None:
         self._serve()
 
@@ -87,7 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(method, parameters, dict(parse_qsl(parts.query)), content, fault)
 
     def _project(self, parameters: dict[str, str]) -> str:
-        """The project's id even where its number was asked for; `*` where a call is about no single project."""
+        """The project's id even where its number was asked for, or the folder's or organisation's name; `*` where a
+        call is about no single one."""
+        for name in ("folders", "organizations"):
+            if number := parameters.get(f"{name}Id"):
+                return f"{name}/{number}"
         asked = parameters.get("project") or parameters.get("projectsId")
         found = self.server.sandbox.estate.project(asked) if asked else None
         return str(found["projectId"]) if found else asked or "*"

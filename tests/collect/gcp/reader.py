@@ -13,13 +13,19 @@ from snapbase.collect.runtime import Runtime
 from snapbase.config import GcpEntry
 from snapbase.model import Grant, Miss, Observation, Scope
 from snapbase.sandbox.faults import Fault, FaultKind
-from snapbase.sandbox.gcp.estate import Shelf
+from snapbase.sandbox.gcp.estate import ORGANIZATION, Shelf
 from snapbase.sandbox.gcp.server import GcpSandbox
 
 PROJECT = "prod-data"
 SNAPSHOTS = Shelf(PROJECT, "global", "snapshots")
 REGIONAL = Shelf(PROJECT, "regions/europe-west1", "snapshots")
 IMAGES = Shelf(PROJECT, "global", "images")
+MACHINE_IMAGES = Shelf(PROJECT, "global", "machineImages")
+INSTANT = Shelf(PROJECT, "zones/europe-west1-b", "instantSnapshots")
+DISKS = Shelf(PROJECT, "zones/europe-west1-b", "disks")
+FOLDER = "folders/7"
+ABOVE = tuple(f"//cloudresourcemanager.googleapis.com/{name}" for name in (FOLDER, ORGANIZATION))
+"""The uids of what the project lies in."""
 EVE = "user:eve@evil.example"
 
 
@@ -42,7 +48,8 @@ class Google:
     runtime: Runtime = field(default_factory=_runtime)
 
     def __post_init__(self) -> None:
-        body = self.sandbox.estate.add_project(PROJECT, "Prod", "folders/7")
+        self.sandbox.estate.add_folder("Prod", ORGANIZATION, number="7")
+        body = self.sandbox.estate.add_project(PROJECT, "Prod", FOLDER)
         self.number = str(body["name"]).removeprefix("projects/")
 
     @property
@@ -64,11 +71,16 @@ class Google:
         return sum(call[3] == operation for call in self.sandbox.switchboard.calls)
 
     def targets(self, *projects: str) -> list[Target]:
-        return list(CLOUD.connect(GcpEntry(endpoint_url=self.url, projects=projects), self.runtime).targets())
+        return list(CLOUD.connect(GcpEntry(endpoint=self.url, projects=projects), self.runtime).targets())
 
     def reading(self, kind: Collector, location: str = "global") -> Iterator[Observation]:
         target = next(each for each in self.targets(PROJECT) if each.location == location)
         return kind.read(target.handle, Scope("gcp", target.account, location, kind.kind))
+
+    def reading_of(self, kind: Collector, account: str) -> Iterator[Observation]:
+        """Of a folder or an organisation."""
+        target = next(each for each in self.targets(PROJECT) if each.account == account)
+        return kind.read(target.handle, Scope("gcp", target.account, target.location, kind.kind))
 
     def read(self, kind: Collector, location: str = "global") -> dict[str, Observation]:
         return {each.resource.name or "": each for each in self.reading(kind, location)}

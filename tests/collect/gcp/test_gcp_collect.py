@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snapbase.collect.collector import Where, collectors
+from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.gcp import iam, image, snapshot
 from snapbase.collect.gcp.cloud import CLOUD
 from snapbase.collect.gcp.errors import permission
@@ -16,20 +16,38 @@ from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Observation, Outcome, Scope
 from snapbase.sandbox.faults import FaultKind
 from snapbase.sandbox.gcp import answers, story
-from snapbase.sandbox.gcp.estate import Estate
-from tests.collect.gcp.reader import PROJECT, SNAPSHOTS, Google, broken_off
+from snapbase.sandbox.gcp.estate import ORGANIZATION, Estate
+from tests.collect.gcp.reader import FOLDER, PROJECT, SNAPSHOTS, Google, broken_off
 
 READ_ONLY = {
+    "backupdr.projects.locations.backupVaults.list",
+    "cloudresourcemanager.folders.get",
+    "cloudresourcemanager.folders.getIamPolicy",
+    "cloudresourcemanager.folders.list",
+    "cloudresourcemanager.organizations.getIamPolicy",
     "cloudresourcemanager.projects.get",
     "cloudresourcemanager.projects.getIamPolicy",
+    "cloudresourcemanager.projects.list",
     "cloudresourcemanager.projects.search",
+    "compute.disks.aggregatedList",
+    "compute.disks.getIamPolicy",
     "compute.images.getIamPolicy",
     "compute.images.list",
+    "compute.instantSnapshots.aggregatedList",
+    "compute.instantSnapshots.getIamPolicy",
+    "compute.machineImages.getIamPolicy",
+    "compute.machineImages.list",
+    "compute.regionDisks.getIamPolicy",
+    "compute.regionInstantSnapshots.getIamPolicy",
     "compute.regionSnapshots.getIamPolicy",
     "compute.regionSnapshots.list",
     "compute.regions.list",
+    "compute.resourcePolicies.aggregatedList",
     "compute.snapshots.getIamPolicy",
     "compute.snapshots.list",
+    "iam.organizations.roles.get",
+    "iam.projects.roles.get",
+    "sql.Backups.ListBackups",
 }
 
 
@@ -111,13 +129,9 @@ def test_the_throttling_of_other_apis_comes_with_its_own_code(google: Google) ->
 def test_a_list_that_says_it_left_something_out_is_partial(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     google.put(SNAPSHOTS, "daily")
     reading = google.reading(snapshot.COLLECTOR)
-    listed = google.sandbox.estate.items
     warning = {"code": "UNREACHABLE", "message": "region asleep"}
-    monkeypatch.setitem(
-        answers._VERBS,
-        "list",
-        lambda _estate, _call, shelf: {"items": list(listed(shelf)), "warning": warning},
-    )
+    listed = {"items": list(google.sandbox.estate.items(SNAPSHOTS)), "warning": warning}
+    monkeypatch.setitem(answers.handlers(), "compute.snapshots.list", lambda _estate, _call: listed)
 
     assert next(reading).resource.name == "daily"
     miss = broken_off(reading)
@@ -158,7 +172,8 @@ def test_projects_are_searched_for_page_by_page(google: Google) -> None:
 
     found = google.targets()
 
-    assert {each.account for each in found} == {PROJECT, *(f"lab-{number}00" for number in range(4))}
+    projects = {PROJECT, *(f"lab-{number}00" for number in range(4))}
+    assert {each.account for each in found} == {*projects, FOLDER, ORGANIZATION}
     of_one = [(each.location, each.where) for each in found if each.account == PROJECT]
     assert of_one == [
         ("global", Where.GLOBAL),
@@ -167,8 +182,55 @@ def test_projects_are_searched_for_page_by_page(google: Google) -> None:
     ]
 
 
+class _Below(GcpEntry):
+    parents: tuple[str, ...] = ()
+
+
+def _below(google: Google, *parents: str) -> list[Target]:
+    return list(CLOUD.connect(_Below(endpoint=google.url, parents=parents), google.runtime).targets())
+
+
+def test_the_projects_of_an_organisation_are_found_folder_by_folder(google: Google) -> None:
+    """Only its own: what else the credentials can see is somebody else's."""
+    google.sandbox.page_size = 1
+    google.sandbox.estate.add_folder("Labs", FOLDER, number="8")
+    for name, parent in (
+        ("lab-100", "folders/8"),
+        ("lab-200", "folders/8"),
+        ("top-100", ORGANIZATION),
+        ("alone-1", ""),
+    ):
+        google.sandbox.estate.add_project(name, "", parent)
+
+    found = {each.account for each in _below(google, ORGANIZATION)}
+
+    assert found == {PROJECT, "lab-100", "lab-200", "top-100", FOLDER, "folders/8", ORGANIZATION}
+    assert {each.account for each in _below(google, "folders/8")} == {
+        "lab-100",
+        "lab-200",
+        "folders/8",
+        FOLDER,
+        ORGANIZATION,
+    }
+
+
+@pytest.mark.parametrize("operation", ["projects.list", "folders.list"])
+def test_a_folder_that_cannot_be_listed_is_a_hole_and_the_others_are_read(google: Google, operation: str) -> None:
+    google.sandbox.estate.add_folder("Labs", ORGANIZATION, number="8")
+    google.sandbox.estate.add_project("lab-100", "", "folders/8")
+    google.break_(FaultKind.DENIED, f"cloudresourcemanager.{operation}", times=1, skip=1)
+
+    found = _below(google, ORGANIZATION)
+
+    (failed,) = [each for each in found if each.failure]
+    assert (failed.account, failed.location) == (FOLDER, ANYWHERE)
+    assert failed.failure is not None
+    assert f"grant resourcemanager.{operation} to the collector" in failed.failure.reason
+    assert "lab-100" in {each.account for each in found}
+
+
 def test_a_project_may_be_configured_by_its_number(google: Google) -> None:
-    assert {each.account for each in google.targets(google.number)} == {PROJECT}
+    assert {each.account for each in google.targets(google.number)} == {PROJECT, FOLDER, ORGANIZATION}
 
 
 def test_a_configured_project_that_is_not_visible_is_said_to_be_unread(google: Google) -> None:
@@ -179,13 +241,13 @@ def test_a_configured_project_that_is_not_visible_is_said_to_be_unread(google: G
     assert failed.failure is not None
     assert failed.failure.outcome == Outcome.DENIED
     assert "project not-ours is not visible" in failed.failure.reason
-    assert {each.account for each in found} == {"not-ours", PROJECT}
+    assert {each.account for each in found} == {"not-ours", PROJECT, FOLDER, ORGANIZATION}
 
 
 def test_regions_that_cannot_be_listed_are_a_hole_though_the_rest_is_read(google: Google) -> None:
     google.break_(FaultKind.DENIED, "compute.regions.list")
 
-    first, second = google.targets(PROJECT)
+    first, second, *_ = google.targets(PROJECT)
 
     assert (first.location, second.location) == (ANYWHERE, "global")
     assert first.failure is not None
@@ -206,7 +268,7 @@ def test_a_project_without_the_compute_api_is_disabled_and_its_bindings_are_read
 
 def test_a_search_that_is_denied_says_what_to_grant(google: Google) -> None:
     google.break_(FaultKind.DENIED, "cloudresourcemanager.projects.search")
-    connection = CLOUD.connect(GcpEntry(endpoint_url=google.url), google.runtime)
+    connection = CLOUD.connect(GcpEntry(endpoint=google.url), google.runtime)
 
     assert "denied in any project: grant resourcemanager.projects.get" in broken_off(connection.targets()).reason
 
@@ -257,7 +319,7 @@ def test_a_bug_is_nobody_elses_answer() -> None:
 def test_only_reading_operations_are_called_and_each_is_covered_by_a_permission(google: Google) -> None:
     story.seed(google.url)
     google.sandbox.switchboard.calls.clear()
-    for target in [*google.targets(), *google.targets(story.PRODUCTION)]:
+    for target in [*google.targets(), *google.targets(story.PRODUCTION), *_below(google, ORGANIZATION)]:
         for kind in collectors("gcp"):
             if target.where in kind.where:
                 list(kind.read(target.handle, Scope("gcp", target.account, target.location, kind.kind)))
@@ -278,7 +340,7 @@ def test_the_story_is_seen_as_it_is_told(google: Google) -> None:
 
     changed = {address for address in after if after[address] != before.get(address)}
     assert before.keys() == after.keys()
-    assert len(changed) == len(acts) == 3
+    assert len(changed) == len(acts) == 10
     assert all(sum(act.uid_contains in address for address in changed) == 1 for act in acts)
 
 

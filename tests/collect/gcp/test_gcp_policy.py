@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from snapbase.collect.gcp.policy import expiry, grants, principal
-from snapbase.collect.gcp.roles import HOLDERS, IMAGE, PROJECT, SNAPSHOT, UNRESOLVED, Reach
+from snapbase.collect.gcp.role_table import HOLDERS
+from snapbase.collect.gcp.roles import (
+    DISK,
+    FOLDER,
+    IMAGE,
+    INSTANT_SNAPSHOT,
+    MACHINE_IMAGE,
+    ORGANIZATION,
+    PROJECT,
+    SNAPSHOT,
+    UNRESOLVED,
+    Reach,
+)
 from snapbase.model import Access, Grant, Principal, PrincipalKind
 
 
@@ -21,8 +33,12 @@ def _policy(*bindings: tuple[str, list[str]] | tuple[str, list[str], str, str]) 
     return SimpleNamespace(bindings=made)
 
 
+def _hidden(_: str) -> frozenset[str] | None:
+    return None
+
+
 def _only(policy: Any, reach: Reach = SNAPSHOT) -> Grant:
-    (grant,) = grants(policy, reach)
+    (grant,) = grants(policy, reach, _hidden)
     return grant
 
 
@@ -66,25 +82,51 @@ def test_two_endless_members_stay_two() -> None:
     assert first != second
 
 
+_SORTS = (SNAPSHOT, IMAGE, MACHINE_IMAGE, INSTANT_SNAPSHOT, DISK, PROJECT, FOLDER, ORGANIZATION)
+
+
 @pytest.mark.parametrize(
-    ("role", "snapshot", "image", "project"),
+    ("role", "reached"),
     [
-        ("roles/owner", Access.RESHARE, Access.RESHARE, Access.RESHARE),
-        ("roles/editor", Access.READ, Access.READ, Access.READ),
-        ("roles/viewer", None, Access.READ, Access.READ),
-        ("roles/compute.storageAdmin", Access.RESHARE, Access.RESHARE, Access.RESHARE),
-        ("roles/compute.imageUser", None, Access.READ, Access.READ),
-        ("roles/backupdr.diskOperator", Access.READ, None, Access.READ),
-        ("roles/iam.securityAdmin", Access.RESHARE, Access.RESHARE, Access.RESHARE),
-        ("roles/resourcemanager.projectIamAdmin", None, None, Access.RESHARE),
-        ("roles/compute.viewer", None, None, None),
-        ("roles/browser", None, None, None),
+        ("roles/owner", "ssssssss"),
+        ("roles/editor", "rrrrrrrr"),
+        ("roles/viewer", "-r--rrrr"),
+        ("roles/compute.storageAdmin", "ss-sssss"),
+        ("roles/compute.instanceAdmin", "-rs-rsss"),
+        ("roles/compute.imageUser", "-r---rrr"),
+        ("roles/backupdr.diskOperator", "r---rrrr"),
+        ("roles/backupdr.restoreUser", "-----rrr"),
+        ("roles/cloudsql.viewer", "-----rrr"),
+        ("roles/iam.securityAdmin", "ssssssss"),
+        ("roles/resourcemanager.projectIamAdmin", "-----sss"),
+        ("roles/resourcemanager.folderIamAdmin", "------ss"),
+        ("roles/resourcemanager.organizationAdmin", "-----sss"),
+        ("roles/compute.viewer", "--------"),
+        ("roles/browser", "--------"),
     ],
 )
-def test_a_role_grants_the_most_it_allows(
-    role: str, snapshot: Access | None, image: Access | None, project: Access | None
-) -> None:
-    assert (SNAPSHOT.access(role), IMAGE.access(role), PROJECT.access(role)) == (snapshot, image, project)
+def test_a_role_grants_the_most_it_allows(role: str, reached: str) -> None:
+    """`s` re-shares, `r` reads, `-` neither; on each sort of resource in order."""
+    words = {Access.RESHARE: "s", Access.READ: "r", None: "-"}
+
+    assert "".join(words[sort.access(role, _hidden)[0]] for sort in _SORTS) == reached
+
+
+@pytest.mark.parametrize(
+    ("permissions", "access"),
+    [
+        ({"compute.snapshots.useReadOnly", "compute.snapshots.get"}, Access.READ),
+        ({"compute.snapshots.useReadOnly", "compute.snapshots.setIamPolicy"}, Access.RESHARE),
+        ({"compute.images.useReadOnly"}, None),
+        (set(), None),
+    ],
+)
+def test_a_custom_role_grants_what_it_permits(permissions: set[str], access: Access | None) -> None:
+    policy = _policy(("projects/prod/roles/mine", ["user:eve@evil.example"]))
+
+    found = grants(policy, SNAPSHOT, lambda _: frozenset(permissions))
+
+    assert [(grant.access, grant.condition) for grant in found] == ([(access, "")] if access else [])
 
 
 def test_the_collectors_own_roles_reach_no_data() -> None:
@@ -114,7 +156,7 @@ def test_every_binding_of_a_role_counts_with_its_own_condition_and_duplicates_do
         ("roles/owner", ["user:ada@corp.example"], "weekdays", "request.time.getDayOfWeek() < 6"),
     )
 
-    assert sorted(grant.condition for grant in grants(policy, SNAPSHOT)) == [
+    assert sorted(grant.condition for grant in grants(policy, SNAPSHOT, _hidden)) == [
         "",
         "weekdays: request.time.getDayOfWeek() < 6",
     ]

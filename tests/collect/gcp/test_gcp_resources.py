@@ -7,7 +7,7 @@ from snapbase.collect.gcp import iam, image, snapshot
 from snapbase.collect.gcp.roles import UNRESOLVED
 from snapbase.model import Access, Grant, Principal, PrincipalKind
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.gcp.reader import EVE, IMAGES, PROJECT, REGIONAL, SNAPSHOTS, Google, granted
+from tests.collect.gcp.reader import ABOVE, EVE, IMAGES, PROJECT, REGIONAL, SNAPSHOTS, Google, granted
 
 
 def test_regional_snapshots_are_found_in_their_region_only(google: Google) -> None:
@@ -87,7 +87,7 @@ def test_the_key_is_named_without_its_version_and_stands_guard(google: Google) -
     managed, supplied = found["cmek"].resource, found["csek"].resource
 
     assert (managed.key, managed.attributes["encryption"]) == (key, "cmek")
-    assert managed.guards == (google.project_uid, key)
+    assert managed.guards == (google.project_uid, *ABOVE, key)
     assert (supplied.key, supplied.attributes["encryption"]) == (None, "csek")
     assert supplied.limits is not None
     assert "customer-supplied key" in supplied.limits.unknown

@@ -9,14 +9,22 @@ from google.api_core.exceptions import BadRequest, Conflict, InternalServerError
 from google.cloud import compute_v1
 
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
-from snapbase.sandbox.gcp.estate import Policy, Shelf
+from snapbase.sandbox.gcp.clients import client, send
+from snapbase.sandbox.gcp.estate import ORGANIZATION, Policy, Shelf
 from snapbase.sandbox.gcp.schema import Method, methods, violations
 from snapbase.sandbox.gcp.server import GcpSandbox
-from snapbase.sandbox.gcp.story import client
 
 PROJECT = "prod-data"
 ZONE = "europe-west1-b"
-NAMES = {"project": PROJECT, "projectsId": PROJECT, "zone": ZONE, "region": "europe-west1", "disk": "orders"}
+NAMES = {
+    "project": PROJECT,
+    "projectsId": PROJECT,
+    "zone": ZONE,
+    "region": "europe-west1",
+    "locationsId": "eu",
+    "foldersId": "7",
+    "organizationsId": ORGANIZATION.partition("/")[2],
+}
 PATH = f"/compute/v1/projects/{PROJECT}/global/snapshots"
 
 
@@ -47,27 +55,33 @@ def _snapshot(url: str, name: str, **fields: Any) -> Any:
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.id)
 def test_every_method_answers_in_googles_words(google: GcpSandbox, url: str, method: Method) -> None:
     """A method that is routed but not served, or served against the schema, is a 500."""
-    _disk(url)
-    _snapshot(url, "thing")
-    client(url, "ImagesClient").insert(project=PROJECT, image_resource={"name": "thing"}).result()
-    snapshots = client(url, "RegionSnapshotsClient")
-    snapshots.insert(project=PROJECT, region="europe-west1", snapshot_resource={"name": "thing"}).result()
-    path = method.path.pattern.replace("\\", "")
-    for name in method.path.groupindex:
-        path = path.replace(f"(?P<{name}>[^/:]+)", NAMES.get(name, "thing"))
+    google.estate.add_folder("Things", ORGANIZATION, number="7")
+    google.estate.put(Shelf(PROJECT, "", "backups"), {"name": "thing", "body": {"name": "thing"}})
+    for made in methods():
+        if made.id.rpartition(".")[2] in ("insert", "create") and "Operations" not in made.id:
+            _ask(url, made, "thing")
 
-    answer = requests.request(method.http, url + path, json=_body(method), timeout=10)
+    answer = _ask(url, method, "another")
 
     assert answer.status_code == (412 if method.id.endswith("setLabels") else 200), answer.text
 
 
-def _body(method: Method) -> dict[str, Any] | None:
+def _ask(url: str, method: Method, new: str) -> requests.Response:
+    """A request for `thing`, or for a new one by name."""
+    path = method.path.pattern.replace("\\", "")
+    for name in method.path.groupindex:
+        path = path.replace(f"(?P<{name}>[^/:]+)", NAMES.get(name, "thing"))
     bodies: dict[str, dict[str, Any]] = {
-        "insert": {"name": "new-one"},
-        "create": {"projectId": "another-one"},
+        "cloudresourcemanager.projects.create": {"projectId": f"{new}-project"},
+        "cloudresourcemanager.folders.create": {"parent": ORGANIZATION},
+        "iam.projects.roles.create": {"roleId": new},
+        "iam.organizations.roles.create": {"roleId": new},
+        "insert": {"name": new},
         "setIamPolicy": {"policy": {}},
     }
-    return bodies.get(method.id.rpartition(".")[2])
+    body = bodies.get(method.id, bodies.get(method.id.rpartition(".")[2]))
+    query = {name: value for name, value in (("backupVaultId", new), ("updateMask", "x")) if name in method.query}
+    return requests.request(method.http, url + path, json=body, params=query, timeout=10)
 
 
 def test_an_answer_that_google_could_not_give_is_refused_by_the_sandbox_itself(google: GcpSandbox, url: str) -> None:
@@ -257,3 +271,57 @@ def test_an_unknown_path_or_parameter_is_not_guessed(url: str) -> None:
     assert requests.get(f"{url}/compute/v1/projects/{PROJECT}/global/backups", timeout=10).status_code == 404
     assert requests.get(url + PATH, params={"everything": "1"}, timeout=10).status_code == 400
     assert requests.get(url + PATH, params={"pageToken": "%%%"}, timeout=10).status_code == 400
+
+
+def test_what_lies_in_zones_and_regions_is_listed_by_scope_over_all_pages(google: GcpSandbox, url: str) -> None:
+    """Scopes with nothing on a page say so, as Compute Engine's do."""
+    where = [("zones/us-central1-c", "a"), ("zones/europe-west1-b", "b"), ("regions/europe-west1", "c")]
+    for place, name in where:
+        google.estate.put(Shelf(PROJECT, place, "disks"), {"name": name})
+    disks = client(url, "DisksClient")
+
+    pages = list(disks.aggregated_list(request={"project": PROJECT, "max_results": 2}).pages)
+
+    found = [(scope, disk.name) for page in pages for scope, part in page.items.items() for disk in part.disks]
+    assert len(pages) == 2
+    assert sorted(found) == sorted(where)
+    assert pages[0].items["regions/us-central1"].warning.code == "NO_RESULTS_ON_PAGE"
+
+
+def test_a_vault_changes_in_what_the_mask_names_only(google: GcpSandbox, url: str) -> None:
+    vaults = f"{url}/v1/projects/{PROJECT}/locations/eu/backupVaults"
+    made = {"accessRestriction": "WITHIN_PROJECT", "effectiveTime": "2027-01-01T00:00:00Z", "description": "kept"}
+    send("POST", vaults, made, backupVaultId="ledger")
+
+    send("PATCH", f"{vaults}/ledger", {"description": "x"}, updateMask="effectiveTime")
+
+    (vault,) = requests.get(f"{url}/v1/projects/{PROJECT}/locations/-/backupVaults", timeout=10).json()["backupVaults"]
+    assert "effectiveTime" not in vault
+    assert (vault["description"], vault["accessRestriction"]) == ("kept", "WITHIN_PROJECT")
+    assert requests.post(vaults, json={}, timeout=10).status_code == 400
+    assert requests.post(vaults, json={}, params={"backupVaultId": "ledger"}, timeout=10).status_code == 409
+
+
+def test_what_is_hidden_above_a_project_looks_like_what_is_not_there(url: str) -> None:
+    assert requests.get(f"{url}/v3/folders/404", timeout=10).status_code == 403
+    assert requests.get(f"{url}/v3/{ORGANIZATION}", timeout=10).json()["name"] == ORGANIZATION
+    assert requests.get(f"{url}/v1/{ORGANIZATION}/roles/none", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("operation", "path", "host"),
+    [
+        ("sql.*", f"/v1/projects/{PROJECT}/backups", "sqladmin.googleapis.com"),
+        ("backupdr.*", f"/v1/projects/{PROJECT}/locations/-/backupVaults", "backupdr.googleapis.com"),
+        ("iam.*", f"/v1/projects/{PROJECT}/roles/mine", "iam.googleapis.com"),
+    ],
+)
+def test_a_service_that_is_off_is_named_as_it_is_switched_on(
+    google: GcpSandbox, url: str, operation: str, path: str, host: str
+) -> None:
+    google.switchboard.break_(Fault(FaultKind.DISABLED, operation=operation, account=PROJECT))
+
+    answer = requests.get(url + path, timeout=10)
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["details"][0]["metadata"]["service"] == host

@@ -1,0 +1,1 @@
+"""One file per family of resources: what its methods do to the estate and answer."""
