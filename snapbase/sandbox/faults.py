@@ -1,6 +1,7 @@
 """One switchboard for what can go wrong in a cloud, per cloud, account, location and operation."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -50,6 +51,7 @@ class Switchboard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._allowed: dict[str, frozenset[str]] = {}
         self.calls: list[tuple[str, str, str, str]] = []
         """Every request answered, as (cloud, account, location, operation)."""
 
@@ -59,9 +61,16 @@ class Switchboard:
         return fault
 
     def heal(self, fault: Fault | None = None) -> None:
-        """Takes back one fault, or all of them."""
+        """Takes back one fault, or all of them and what was permitted."""
         with self._lock:
+            if fault is None:
+                self._allowed.clear()
             self._faults = [] if fault is None else [each for each in self._faults if each is not fault]
+
+    def permit(self, cloud: str, operations: Iterable[str]) -> None:
+        """Only these operations are allowed in a cloud until healed; every other one is denied."""
+        with self._lock:
+            self._allowed[cloud] = frozenset(operations)
 
     def strike(self, cloud: str, account: str, location: str, operation: str) -> Fault | None:
         """The fault that hits this request, if any, counted as used."""
@@ -79,4 +88,5 @@ class Switchboard:
                     continue
                 fault.struck += 1
                 return fault
-        return None
+            allowed = self._allowed.get(cloud)
+        return None if allowed is None or operation in allowed else Fault(FaultKind.DENIED)

@@ -34,7 +34,7 @@ class AwsConnection:
 
     def targets(self) -> Iterator[Target]:
         own = str(self._who()["Account"])
-        home = Region(own, self._entry.home_region, self.clients)
+        home = Region(own, self.clients.home, self.clients)
         if self._entry.organization:
             yield Target(own, "global", home, Where.MANAGEMENT)
         for account, label, unusable in self._accounts(home):
@@ -45,7 +45,7 @@ class AwsConnection:
 
         if self._identity is None:
             try:
-                self._identity = Region("", self._entry.home_region, self.clients).call("sts", "GetCallerIdentity")
+                self._identity = Region("", self.clients.home, self.clients).call("sts", "GetCallerIdentity")
             except CallFailed as error:
                 if isinstance(error.cause, NoCredentialsError | PartialCredentialsError):
                     raise CredentialsError(f"No AWS credentials for [[aws]] {self._entry.name}.", hint=_HINT) from error
@@ -94,7 +94,7 @@ class AwsConnection:
     def _regions(self, account: str) -> list[str]:
         if self._entry.regions:
             return list(self._entry.regions)
-        home = Region(account, self._entry.home_region, self.clients)
+        home = Region(account, self.clients.home, self.clients)
         listed = home.call("ec2", "DescribeRegions", AllRegions=True).get("Regions", [])
         return sorted(str(each["RegionName"]) for each in listed if each.get("OptInStatus") != "not-opted-in")
 

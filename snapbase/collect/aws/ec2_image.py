@@ -59,7 +59,12 @@ def _resource(region: Region, image: dict[str, Any]) -> Resource:
         limits=limits,
         attributes={"state": image.get("State"), "type": image.get("ImageType")},
         facts={
-            "snapshots": sorted(each["SnapshotId"] for each in devices if each.get("SnapshotId")),
+            # The uids of the snapshots that a launch reads, whatever their own createVolumePermission says.
+            "snapshots": sorted(
+                f"arn:{region.partition}:ec2:{region.region}::snapshot/{each['SnapshotId']}"
+                for each in devices
+                if each.get("SnapshotId")
+            ),
             **({"description": image["Description"]} if image.get("Description") else {}),
         },
         tags=labels,
@@ -94,6 +99,13 @@ COLLECTOR = Collector(
     read=read,
     permissions=("ec2:DescribeImages", "ec2:DescribeImageAttribute", "ec2:DescribeSnapshots"),
     calls="1 per 1,000 + 1 per image, 2 where it is encrypted",
-    blind="Images in the recycle bin, and images stored to S3.",
-    events={"ModifyImageAttribute": "sharing changed", "ResetImageAttribute": "sharing removed"},
+    blind="Images in the recycle bin; who launched one. Copies in S3 are aws.ec2.image-export.",
+    events={
+        "RegisterImage": "create",
+        "CreateImage": "create",
+        "CopyImage": "create",
+        "DeregisterImage": "delete",
+        "ModifyImageAttribute": "share",
+        "ResetImageAttribute": "share",
+    },
 )

@@ -6,13 +6,15 @@ from typing import Any
 
 from snapbase.collect.aws.session import Region, observed, tags
 from snapbase.collect.collector import Collector, Where
-from snapbase.model import Access, Grant, Observation, Principal, PrincipalKind, Resource, Scope
+from snapbase.model import Access, Grant, Limits, Observation, Principal, PrincipalKind, Resource, Scope
 
 _HOLDERS = {
     "UserId": PrincipalKind.ACCOUNT,
     "OrganizationArn": PrincipalKind.ORGANIZATION,
     "OrganizationalUnitArn": PrincipalKind.ORGANIZATIONAL_UNIT,
 }
+_ARCHIVED = Limits(blocks=(PrincipalKind.ACCOUNT, PrincipalKind.PUBLIC))
+"""Nobody can use an archived snapshot before its owner restores it; who may then stays listed (EBS User Guide)."""
 _MANAGED_KEY = "encrypted with a key that AWS manages: such a snapshot cannot be shared"
 
 
@@ -76,6 +78,7 @@ def _resource(region: Region, snapshot: dict[str, Any]) -> Resource:
         encrypted=snapshot.get("Encrypted"),
         key=key,
         guards=(region.settings_uid, *((key,) if key and not managed else ())),
+        limits=_ARCHIVED if snapshot.get("StorageTier") == "archive" else None,
         attributes={
             "state": snapshot.get("State"),
             "storage_tier": snapshot.get("StorageTier"),
@@ -105,7 +108,7 @@ COLLECTOR = Collector(
     read=read,
     permissions=("ec2:DescribeSnapshots", "ec2:DescribeSnapshotAttribute", "kms:DescribeKey"),
     calls="1 per 1,000 snapshots, 1 for the public ones, 1 per shareable snapshot",
-    blind="Snapshots in the recycle bin; reads of blocks through the EBS direct APIs.",
+    blind="Reads of blocks through the EBS direct APIs. Deleted ones that can come back are aws.ec2.recycled-snapshot.",
     events={
         "CreateSnapshot": "create",
         "CopySnapshot": "create",

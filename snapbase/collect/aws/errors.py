@@ -36,6 +36,18 @@ _DISABLED = frozenset(
         "SubscriptionRequiredException",
     }
 )
+_UNSIGNED = frozenset(
+    {"SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignatureException", "RequestTimeTooSkewed"}
+)
+_ABOVE = (
+    "service control policy",
+    "resource control policy",
+    "permissions boundary",
+    "session policy",
+    "VPC endpoint policy",
+)
+"""What can deny though the role's own policy allows, as messages name it (IAM user guide, "Troubleshoot access denied
+error messages")."""
 _NOT_FOUND = re.compile(r"NotFound|NoSuch|DBSnapshotNotFoundFault")
 _PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "ServerInternal"})
 
@@ -104,10 +116,12 @@ def _client_error(error: Any, operation: str, where: str) -> tuple[Outcome, str]
         return Outcome.THROTTLED, f"{operation} kept being throttled{where}: run again later, or with fewer --threads"
     if name in _EXPIRED:
         return Outcome.DENIED, f"credentials expired before {operation}{where}: renew them and run again"
-    if "service control policy" in message or "resource control policy" in message:
-        policy = "service control policy" if "service control" in message else "resource control policy"
+    if name in _UNSIGNED or (name in _DISABLED and operation.startswith("sts:")):
+        return Outcome.DENIED, f"the credentials are not accepted for {operation}{where}: correct the keys or the clock"
+    denied = name in _DENIED or "not authorized" in message.lower()
+    if denied and (policy := next((each for each in _ABOVE if each in message), "")):
         return Outcome.DENIED, f"{operation}{where} is denied by a {policy}: exempt the collector role from it"
-    if name in _DENIED or "not authorized" in message.lower():
+    if denied:
         return Outcome.DENIED, f"{operation} denied{where}: grant it to the collector role"
     if name in _DISABLED:
         return Outcome.DISABLED, f"{operation} was not accepted{where}: the region or service is not enabled there"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
@@ -58,7 +59,6 @@ def _limits(region: Region, key_id: str, failed: list[CallFailed]) -> tuple[str,
     """The policy's text (empty: not read), and whom policy and grants let in."""
     try:
         policy = str(region.call("kms", "GetKeyPolicy", KeyId=key_id, PolicyName="default")["Policy"])
-        admitted, unknown = admits(policy)
     except CallFailed as error:
         failed.append(error)
         return "", Limits(unknown=f"the key's policy was not read: {missed(error).reason}")
@@ -66,56 +66,164 @@ def _limits(region: Region, key_id: str, failed: list[CallFailed]) -> tuple[str,
         grants = list(region.pages("kms", "ListGrants", "Grants", KeyId=key_id))
     except CallFailed as error:
         failed.append(error)
+        admitted, _ = admits(policy)
         return policy, Limits(admits=tuple(sorted(admitted)), unknown=f"grants were not read: {missed(error).reason}")
-    admitted |= {account for grant in grants for account in _granted(grant)}
+    admitted, unknown = admits(policy, grants)
     return policy, Limits(admits=tuple(sorted(admitted)), unknown=unknown)
 
 
-def _granted(grant: dict[str, Any]) -> Iterator[str]:
-    match = _ACCOUNT.match(str(grant.get("GranteePrincipal") or ""))
-    if match and {"Decrypt", "CreateGrant"} & set(grant.get("Operations") or ()):
-        yield match[1]
+@dataclass(frozen=True, slots=True)
+class _Deny:
+    """What one Deny statement hits."""
+
+    uses: frozenset[str]
+    everyone: bool
+    spared: frozenset[str]
+    """Accounts that it leaves alone though it hits everyone."""
+    hit: frozenset[str]
+    """Accounts, and single users and roles, named by it."""
+    sure: bool
+    """False: under a condition that cannot be evaluated here."""
 
 
-def admits(policy: str) -> tuple[set[str], str]:
-    """Accounts (`*`: any) that a key policy lets use the key, and why there may be more.
+@dataclass(slots=True)
+class _Policy:
+    """A key policy, sorted by whom it lets do what: account (`*`: any) -> user or role (empty: all of it) -> uses."""
 
-    Deny statements are not weighed: an account is counted as let in rather than wrongly as kept out.
+    allowed: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
+    denies: list[_Deny] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    def allow(self, account: str, who: str, uses: frozenset[str]) -> None:
+        principals = self.allowed.setdefault(account, {})
+        principals[who] = principals.get(who, frozenset()) | uses
+
+    def judged(self) -> tuple[set[str], str]:
+        """Who is let in for certain, and why others may be."""
+        admitted, doubtful = set(), set()
+        spared = {each for deny in self.denies for each in deny.spared} if "*" in self.allowed else set()
+        for account in {*self.allowed, *spared}:
+            worst = [self._verdict(account, *each) for each in self._principals(account)]
+            if min(worst) == _FREE:
+                admitted.add(account)
+            elif min(worst) == _PERHAPS:
+                doubtful.add("anyone" if account == "*" else account)
+        named = ", ".join(sorted(doubtful)[:5])
+        doubts = [*self.doubts, *([f"a Deny in the key's policy may hit {named}"] if doubtful else [])]
+        return admitted, "; ".join(dict.fromkeys(doubts))
+
+    def _principals(self, account: str) -> Iterator[tuple[str, frozenset[str]]]:
+        yield from self.allowed.get(account, {}).items()
+        if account != "*":
+            yield from self.allowed.get("*", {}).items()
+
+    def _verdict(self, account: str, who: str, uses: frozenset[str]) -> int:
+        denied: frozenset[str] = frozenset()
+        touched = False
+        for deny in self.denies:
+            reached = deny.everyone and account not in deny.spared
+            if uses & deny.uses and (reached or account in deny.hit or (who and who in deny.hit)):
+                touched = True
+                denied |= deny.uses if deny.sure else frozenset()
+        if not touched:
+            return _FREE
+        return _OUT if uses <= denied else _PERHAPS
+
+
+_FREE, _PERHAPS, _OUT = 0, 1, 2
+
+
+def admits(policy: str, grants: Iterable[dict[str, Any]] = ()) -> tuple[set[str], str]:
+    """Accounts (`*`: any) that a key's policy and grants let use it, and why there may be more.
+
+    Whom a Deny hits for certain is out; whom it may hit is neither in nor out (IAM user guide, "Policy evaluation
+    logic": an explicit deny overrides every allow, whoever gives it).
     """
+    sorted_ = _Policy()
     try:
-        statements = json.loads(policy)["Statement"]
-    except (ValueError, KeyError, TypeError):
+        for statement in _many(json.loads(policy)["Statement"]):
+            _sort(statement, sorted_)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return set(), "the key's policy cannot be parsed"
-    accounts: set[str] = set()
-    unknown = ""
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if statement.get("Effect") != "Allow" or not _useful(statement):
-            continue
-        if "NotPrincipal" in statement:
-            unknown = "the key's policy allows everyone but some (NotPrincipal)"
-            continue
-        named = set(_principals(statement.get("Principal")))
-        narrowed = _narrowed(statement.get("Condition") or {})
-        accounts |= named - {"*"}
-        if "*" in named and narrowed is not None:
-            accounts |= narrowed
-        elif "*" in named:
-            unknown = f"the key's policy admits by condition: {', '.join(sorted(statement['Condition']))}"
-    return accounts, unknown
+    for grant in grants:
+        grantee = str(grant.get("GranteePrincipal") or "")
+        uses = frozenset(f"kms:{each}" for each in grant.get("Operations") or ()) & set(_USES)
+        if (match := _ACCOUNT.match(grantee)) and uses:
+            sorted_.allow(match[1], grantee, uses)
+    return sorted_.judged()
 
 
-def _useful(statement: dict[str, Any]) -> bool:
+def _sort(statement: dict[str, Any], policy: _Policy) -> None:
+    uses = _uses(statement)
+    condition = statement.get("Condition") or {}
+    if not uses or _never(condition):
+        return
+    named = dict(_principals(statement.get("NotPrincipal", statement.get("Principal"))))
+    if statement["Effect"] == "Deny":
+        policy.denies.append(_deny(named, uses, condition, inverted="NotPrincipal" in statement))
+    elif "NotPrincipal" in statement:
+        policy.doubts.append("the key's policy allows everyone but some (NotPrincipal)")
+    else:
+        _allow(policy, named, uses, condition)
+
+
+def _allow(policy: _Policy, named: dict[str, str], uses: frozenset[str], condition: dict[str, Any]) -> None:
+    for who, account in named.items():
+        if account != "*":
+            policy.allow(account, "" if who == account else who, uses)
+    if "*" in named.values():
+        narrowed = _narrowed(condition)
+        for account in narrowed or ():
+            policy.allow(account, "", uses)
+        if narrowed is None:
+            policy.doubts.append(f"the key's policy admits by condition: {', '.join(sorted(condition))}")
+
+
+def _deny(named: dict[str, str], uses: frozenset[str], condition: dict[str, Any], *, inverted: bool) -> _Deny:
+    none: frozenset[str] = frozenset()
+    if inverted:
+        return _Deny(uses, everyone=True, spared=frozenset(named.values()), hit=none, sure=not condition)
+    hit = frozenset(named) - {"*"}
+    if "*" not in named:
+        return _Deny(uses, everyone=False, spared=none, hit=hit, sure=not condition)
+    match [(operator, test) for operator, tests in condition.items() for test in tests.items()]:
+        case []:
+            return _Deny(uses, everyone=True, spared=none, hit=hit, sure=True)
+        case [("StringEquals", (name, values))] if name.lower() in _OF_ACCOUNTS:
+            return _Deny(uses, everyone=False, spared=none, hit=frozenset(map(str, _many(values))), sure=True)
+        case [("StringNotEquals", (name, values))] if name.lower() in _OF_ACCOUNTS:
+            return _Deny(uses, everyone=True, spared=frozenset(map(str, _many(values))), hit=none, sure=True)
+    return _Deny(uses, everyone=True, spared=none, hit=hit, sure=False)
+
+
+def _never(condition: dict[str, Any]) -> bool:
+    """Whether it holds for requests without TLS only, which KMS does not take (KMS developer guide, "Connecting")."""
+    tests = {name.lower(): str(value).lower() for name, value in condition.get("Bool", {}).items()}
+    return tests.get("aws:securetransport") == "false"
+
+
+def _uses(statement: dict[str, Any]) -> frozenset[str]:
+    """Which of the operations that matter a statement is about."""
     if "NotAction" in statement:
-        return True
-    patterns = [str(each).lower() for each in _many(statement.get("Action"))]
-    return any(fnmatchcase(use.lower(), pattern) for use in _USES for pattern in patterns)
+        return frozenset(_USES) - _matching(statement["NotAction"])
+    return _matching(statement.get("Action"))
 
 
-def _principals(principal: Any) -> Iterator[str]:
-    for each in _many(principal.get("AWS") if isinstance(principal, dict) else principal):
-        match = _ACCOUNT.match(str(each))
-        if match or each == "*":
-            yield match[1] if match else "*"
+def _matching(patterns: Any) -> frozenset[str]:
+    # IAM knows * and ? only; a bracket is a character of its own there.
+    globs = [str(each).lower().replace("[", "[[]") for each in _many(patterns)]
+    return frozenset(use for use in _USES for glob in globs if fnmatchcase(use.lower(), glob))
+
+
+def _principals(principal: Any) -> Iterator[tuple[str, str]]:
+    """Each principal and its account; an account as a whole is its own principal."""
+    for each in map(str, _many(principal.get("AWS") if isinstance(principal, dict) else principal)):
+        match = _ACCOUNT.match(each)
+        if match:
+            whole = each == match[1] or each.endswith(":root")
+            yield (match[1] if whole else each), match[1]
+        elif each == "*":
+            yield "*", "*"
 
 
 def _narrowed(condition: dict[str, Any]) -> set[str] | None:
@@ -144,7 +252,7 @@ COLLECTOR = Collector(
     read=read,
     permissions=("kms:ListKeys", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"),
     calls="1 per 1,000 + 1 per key, 3 per customer-managed key",
-    blind="Deny statements and conditions other than on the calling account.",
+    blind="What conditions other than on the calling account let through: their effect counts as unknown.",
     shares=False,
     events={"PutKeyPolicy": "who may use the key changed", "CreateGrant": "use of the key granted"},
 )

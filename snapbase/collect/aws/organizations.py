@@ -36,7 +36,7 @@ def _account(account: dict[str, Any], organization: str) -> Resource:
         name=account.get("Name"),
         created_at=account.get("JoinedTimestamp"),
         owner=account["Id"],
-        attributes={"state": state, "joined": account.get("JoinedMethod"), "paths": account.get("Paths") or []},
+        attributes={"state": state, "joined": account.get("JoinedMethod"), "paths": sorted(account.get("Paths") or ())},
         facts={"account_id": account["Id"], "organization_id": organization},
     )
 
@@ -48,6 +48,6 @@ COLLECTOR = Collector(
     read=read,
     permissions=("organizations:DescribeOrganization", "organizations:ListAccounts"),
     calls="1 + 1 per 20 accounts",
-    blind="Service control policies.",
+    blind="Service control policies; the accounts behind an organisational unit of another organisation.",
     shares=False,
 )

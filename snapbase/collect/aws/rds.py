@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from snapbase.collect.aws.ec2_snapshot import origin
+from snapbase.collect.aws.plain import incarnation
 from snapbase.collect.aws.session import Region, observed, tags
 from snapbase.model import Access, Grant, Observation, Principal, PrincipalKind, Resource
 
@@ -41,11 +41,16 @@ def read(region: Region, flavour: Flavour) -> Iterator[Observation]:
 
 
 def _listed(region: Region, flavour: Flavour) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
     for kind in flavour.passes:
         narrowing = {"SnapshotType": kind} if kind else {}
         for snapshot in region.pages("rds", flavour.list_operation, flavour.listed, MaxRecords=100, **narrowing):
             # Until then its creation time, part of its identity, is missing or moves.
-            if snapshot.get("Status") != "creating" and snapshot.get("SnapshotCreateTime"):
+            if snapshot.get("Status") == "creating" or not snapshot.get("SnapshotCreateTime"):
+                continue
+            # Which types the default pass leaves out is the service's to change; a snapshot counts once all the same.
+            if snapshot[flavour.arn] not in seen:
+                seen.add(snapshot[flavour.arn])
                 yield snapshot
 
 
@@ -72,14 +77,14 @@ def _principal(value: str) -> Principal:
 
 def _resource(region: Region, flavour: Flavour, snapshot: dict[str, Any]) -> Resource:
     address = str(snapshot[flavour.arn])
-    made: datetime = snapshot["SnapshotCreateTime"]
+    made = snapshot["SnapshotCreateTime"]
     labels = tags(snapshot.get("TagList"))
     encrypted = snapshot.get(flavour.encrypted)
     key = snapshot.get("KmsKeyId") if encrypted else None
     managed = key is not None and region.key_manager(key) == "AWS"
     kind = str(snapshot.get("SnapshotType") or "")
     return Resource(
-        uid=f"{address}@{made.astimezone(UTC).isoformat()}",
+        uid=incarnation(address, made),
         address=address,
         name=snapshot[flavour.identifier],
         created_at=made,

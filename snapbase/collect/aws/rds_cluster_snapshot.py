@@ -7,7 +7,7 @@ from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Scope
 
-_CLUSTER = rds.Flavour(
+CLUSTER = rds.Flavour(
     list_operation="DescribeDBClusterSnapshots",
     listed="DBClusterSnapshots",
     passes=("", "awsbackup"),
@@ -24,7 +24,7 @@ _CLUSTER = rds.Flavour(
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:
     """Every cluster snapshot of the account."""
-    return rds.read(region, _CLUSTER)
+    return rds.read(region, CLUSTER)
 
 
 COLLECTOR = Collector(
@@ -34,6 +34,6 @@ COLLECTOR = Collector(
     read=read,
     permissions=("rds:DescribeDBClusterSnapshots", "rds:DescribeDBClusterSnapshotAttributes", "kms:DescribeKey"),
     calls="2 per 100 + 1 per manual snapshot",
-    blind="Exports to S3, and DocumentDB elastic clusters, which have an API of their own.",
+    blind="Exports to S3; DocumentDB elastic clusters and Neptune Analytics graphs, which have APIs of their own.",
     events={"ModifyDBClusterSnapshotAttribute": "sharing changed"},
 )

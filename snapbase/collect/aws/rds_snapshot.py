@@ -7,7 +7,7 @@ from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Scope
 
-_INSTANCE = rds.Flavour(
+INSTANCE = rds.Flavour(
     list_operation="DescribeDBSnapshots",
     listed="DBSnapshots",
     passes=("", "awsbackup"),
@@ -24,7 +24,7 @@ _INSTANCE = rds.Flavour(
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:
     """Every instance snapshot of the account."""
-    return rds.read(region, _INSTANCE)
+    return rds.read(region, INSTANCE)
 
 
 COLLECTOR = Collector(

@@ -1,10 +1,9 @@
 """What a region's own settings forbid: block public access of snapshots and images, encryption by default."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from snapbase.collect.aws.errors import CallFailed
-from snapbase.collect.aws.session import Region, missed
+from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Json, Limits, Observation, PrincipalKind, Resource, ResourceType, Scope
 
@@ -14,11 +13,12 @@ _SETTINGS = {
     "encryption_by_default": ("GetEbsEncryptionByDefault", "EbsEncryptionByDefault"),
     "default_key": ("GetEbsDefaultKmsKeyId", "KmsKeyId"),
 }
+_GUARD = "snapshot_block_public_access"
+"""The setting that public grants of snapshots are behind: its uid is the region's `settings_uid`."""
 
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:
-    """One guardrail with all settings that could be read; then raises if one could not."""
-    attributes: dict[str, Json] = {}
+    """One guardrail per setting, so that one which cannot be read does not read as taken down; then raises for it."""
     failed: list[CallFailed] = []
     for name, (operation, field) in _SETTINGS.items():
         try:
@@ -26,32 +26,25 @@ def read(region: Region, _: Scope) -> Iterator[Observation]:
         except CallFailed as error:
             failed.append(error)
             continue
-        attributes[name] = answer.get(field)
-        if name.endswith("block_public_access") and answer.get("ManagedBy"):
-            attributes[f"{name}_managed_by"] = answer["ManagedBy"]
-    if attributes:
-        yield Observation(_resource(region, attributes, failed))
+        managed = {f"{name}_managed_by": answer["ManagedBy"]} if answer.get("ManagedBy") else {}
+        yield Observation(_resource(region, name, {name: answer.get(field), **managed}))
     if failed:
         raise failed[0]
 
 
-def _resource(region: Region, attributes: dict[str, Json], failed: list[CallFailed]) -> Resource:
+def _resource(region: Region, name: str, attributes: dict[str, Json]) -> Resource:
+    uid = region.settings_uid if name == _GUARD else f"{region.settings_uid}/{name.replace('_', '-')}"
+    # block-new-sharing leaves what is public public (EnableSnapshotBlockPublicAccess).
+    blocked = name == _GUARD and attributes[name] == "block-all-sharing"
     return Resource(
-        uid=region.settings_uid,
-        address=region.settings_uid,
+        uid=uid,
+        address=uid,
         type=ResourceType.GUARDRAIL,
-        name=f"the settings of {region.region}",
+        name=f"{name.replace('_', ' ')} of {region.region}",
         owner=region.account,
-        limits=_limits(attributes.get("snapshot_block_public_access"), failed),
+        limits=Limits(blocks=(PrincipalKind.PUBLIC,) if blocked else ()) if name == _GUARD else None,
         attributes=attributes,
     )
-
-
-def _limits(state: Any, failed: list[CallFailed]) -> Limits:
-    if state is None and failed:
-        return Limits(unknown=f"block public access was not read: {missed(failed[0]).reason}")
-    # block-new-sharing leaves what is public public (EnableSnapshotBlockPublicAccess).
-    return Limits(blocks=(PrincipalKind.PUBLIC,) if state == "block-all-sharing" else ())
 
 
 COLLECTOR = Collector(

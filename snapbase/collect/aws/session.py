@@ -6,6 +6,7 @@ are handed to its clients and renewed by botocore itself when a run outlives the
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -13,14 +14,29 @@ from typing import Any
 
 from snapbase import __version__
 from snapbase.collect.aws.errors import CallFailed, classify, vanished, verdict
+from snapbase.collect.aws.policy import Unclear
 from snapbase.collect.runtime import Runtime
 from snapbase.config import AwsEntry
-from snapbase.model import Grant, Miss, Observation, Resource
+from snapbase.model import Grant, Miss, Observation, Outcome, Resource
 
-_TOKENS = {"rds": ("Marker", "Marker"), "kms": ("NextMarker", "Marker")}
-"""How an answer names the next page, and how a request asks for it, where not NextToken (botocore's paginators)."""
+_HOMES = {"aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1", "aws-eusc": "eusc-de-east-1"}
+"""Where each partition but the first has Organizations (botocore's endpoints; aws-eusc has one region only)."""
 
-_JSON_SERVICES = frozenset({"kms", "organizations"})
+_TOKENS = (
+    ("NextToken", "NextToken"),
+    ("nextToken", "nextToken"),
+    ("Marker", "Marker"),
+    ("NextMarker", "Marker"),
+    ("nextPageToken", "pageToken"),
+)
+"""How an answer names the next page, and how a request asks for it, in operations without a paginator of botocore's."""
+
+
+def home_region(entry: AwsEntry) -> str:
+    """Where the entry signs in; the first partition's default can be meant in no other."""
+    if entry.home_region == "us-east-1":
+        return _HOMES.get(entry.partition, entry.home_region)
+    return entry.home_region
 
 
 class Clients:
@@ -31,10 +47,14 @@ class Clients:
         from botocore.config import Config as BotoConfig
 
         self.entry = entry
+        self.home = home_region(entry)
         self.runtime = runtime
         self.sample = runtime.sample
-        self.session: Any = boto3.Session(profile_name=entry.profile, region_name=entry.home_region)
-        _read_timestamps_fast(self.session)
+        self._core = _lender()
+        self.session: Any = boto3.Session(
+            botocore_session=self._core, profile_name=entry.profile, region_name=self.home
+        )
+        _read_timestamps_fast(self._core)
         self._config = BotoConfig(
             retries={"total_max_attempts": 1},
             max_pool_connections=64,
@@ -43,6 +63,7 @@ class Clients:
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._credentials: dict[str, Any] = {}
+        self._tokens: dict[tuple[str, str], tuple[str, str]] = {}
 
     def own(self, service: str, region: str) -> Any:
         """A client with the entry's own credentials."""
@@ -67,8 +88,7 @@ class Clients:
         parameters = {"RoleArn": role, "RoleSessionName": f"snapbase-{datetime.now(UTC):%Y%m%d%H%M%S}"}
         if self.entry.external_id:
             parameters["ExternalId"] = self.entry.external_id
-        region = self.entry.home_region
-        answer = send(self.runtime, self.own("sts", region), "sts", "AssumeRole", account, region, parameters)
+        answer = send(self.runtime, self.own("sts", self.home), "sts", "AssumeRole", account, self.home, parameters)
         given = answer["Credentials"]
         return {
             "access_key": given["AccessKeyId"],
@@ -77,25 +97,76 @@ class Clients:
             "expiry_time": given["Expiration"].isoformat(),
         }
 
-    def _client(self, account: str, service: str, region: str) -> Any:
-        with self._lock:
-            credentials = self._credentials.get(account)
-            key = (account if credentials else "", region, service)
-            if key not in self._clients:
-                self._clients[key] = self._make(service, region, credentials)
-            return self._clients[key]
+    def tokens(self, service: str, operation: str) -> tuple[str, str]:
+        """How an answer of the operation names the next page, and how a request asks for it."""
+        key = (service, operation)
+        if key not in self._tokens:
+            with self._lock:
+                self._tokens[key] = _tokens(self._core, service, operation)
+        return self._tokens[key]
 
-    def _make(self, service: str, region: str, credentials: Any) -> Any:
-        client = self.session.client(
-            service, region_name=region, endpoint_url=self.entry.endpoint_url, config=self._config
-        )
-        if credentials is not None:
-            # boto3 takes only frozen keys; the signer asks its credentials for every request, so these renew.
-            client._request_signer._credentials = credentials
+    def _client(self, account: str, service: str, region: str) -> Any:
+        credentials = self._credentials.get(account)
+        key = (account if credentials else "", region, service)
+        client = self._clients.get(key)
+        if client is None:
+            # A Session makes one client at a time only; the clients themselves are safe for any number of threads.
+            with self._lock:
+                client = self._clients.get(key) or self._make(service, region, credentials)
+                self._clients[key] = client
         return client
 
+    def _make(self, service: str, region: str, credentials: Any) -> Any:
+        with self._core.lending(credentials):
+            return self.session.client(
+                service, region_name=region, endpoint_url=self.entry.endpoint, config=self._config
+            )
 
-def _read_timestamps_fast(session: Any) -> None:
+
+def _lender() -> Any:
+    """A botocore session that gives other credentials than its own to the clients made meanwhile.
+
+    `create_client` takes frozen keys only, or asks `get_credentials()`; what that gives stays with the client, whose
+    signer asks it for every request. So each account's clients renew their role by themselves.
+    """
+    from botocore.session import Session
+
+    class Lender(Session):
+        _lent: Any = None
+
+        def get_credentials(self) -> Any:
+            return self._lent or super().get_credentials()
+
+        @contextmanager
+        def lending(self, credentials: Any) -> Iterator[None]:
+            self._lent = credentials
+            try:
+                yield
+            finally:
+                self._lent = None
+
+    return Lender()
+
+
+def _tokens(core: Any, service: str, operation: str) -> tuple[str, str]:
+    from botocore.exceptions import DataNotFoundError
+
+    try:
+        pager = core.get_paginator_model(service).get_paginator(operation)
+    except (DataNotFoundError, ValueError):
+        pager = {}
+    answered, asked = pager.get("output_token"), pager.get("input_token")
+    if isinstance(answered, str) and isinstance(asked, str) and answered.isalnum():
+        return answered, asked
+    model = core.get_service_model(service).operation_model(operation)
+    given, told = (getattr(shape, "members", ()) for shape in (model.input_shape, model.output_shape))
+    for answered, asked in _TOKENS:
+        if asked in given and answered in told:
+            return answered, asked
+    return _TOKENS[0]
+
+
+def _read_timestamps_fast(core: Any) -> None:
     """Half of the time of a long listing goes into guessing the format of its timestamps."""
     from botocore.utils import parse_timestamp
 
@@ -110,7 +181,7 @@ def _read_timestamps_fast(session: Any) -> None:
         stock: datetime = parse_timestamp(value)
         return stock
 
-    factory = session._session.get_component("response_parser_factory")
+    factory = core.get_component("response_parser_factory")
     factory.set_parser_defaults(timestamp_parser=parse)
 
 
@@ -129,7 +200,7 @@ def send(
     def ask() -> dict[str, Any]:
         told: dict[str, Any] = method(**parameters)
         # botocore reads JSON that is cut short as an empty answer, and no operation called here has one.
-        if service in _JSON_SERVICES and not told.keys() - {"ResponseMetadata"}:
+        if "json" in client.meta.service_model.resolved_protocol and not told.keys() - {"ResponseMetadata"}:
             raise UnusableAnswer(f"{name} answered nothing")
         return told
 
@@ -182,7 +253,7 @@ class Region:
 
     def pages(self, service: str, operation: str, items: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Every item of every page."""
-        answered, asked = _TOKENS.get(service, ("NextToken", "NextToken"))
+        answered, asked = self.clients.tokens(service, operation)
         seen: set[str] = set()
         while True:
             answer = self.call(service, operation, **parameters)
@@ -224,6 +295,8 @@ def observed(resource: Resource, read_grants: Callable[[], frozenset[Grant]]) ->
         return Observation(resource, read_grants())
     except CallFailed as error:
         return None if vanished(error) else Observation(resource, grants=None, miss=missed(error))
+    except Unclear as error:
+        return Observation(resource, grants=None, miss=Miss(Outcome.FAILED, str(error)))
 
 
 def tags(listed: Iterable[dict[str, Any]] | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
+from moto.organizations.models import organizations_backends
 
 from snapbase.sandbox.aws.wire import Call, Refusal
 
@@ -174,16 +175,60 @@ def reset_snapshot_attribute(call: Call, parameters: Parameters) -> dict[str, An
 
 
 def describe_images(call: Call, parameters: Parameters) -> dict[str, Any]:
-    images = _backend(call).describe_images(
-        ami_ids=parameters.get("ImageIds"),
-        owners=list(parameters.get("Owners", ())),
-        filters=_filters(parameters),
-    )
+    images = [
+        image
+        for account in list(ec2_backends)
+        for image in ec2_backends[account][call.region].describe_images(filters=_filters(parameters))
+        if _selected_image(image, call, parameters)
+    ]
+    missing = set(parameters.get("ImageIds", ())) - {each.id for each in images}
+    if missing:
+        raise Refusal("InvalidAMIID.NotFound", f"The image id '[{min(missing)}]' does not exist")
     if not parameters.get("IncludeDisabled"):
         images = [each for each in images if each.state != "disabled"]
     images.sort(key=lambda each: each.id)
     shown, after = page(images, parameters, size="MaxResults", token="NextToken")
     return {"Images": [_image(each) for each in shown], "NextToken": after}
+
+
+def _selected_image(image: Any, call: Call, parameters: Parameters) -> bool:
+    own = image.owner_id == call.account
+    explicit = any(each in _names_of(call.account) for each in image.launch_permissions)
+    if not (own or image.is_public or explicit):
+        return False
+    ids, owners = parameters.get("ImageIds"), parameters.get("Owners")
+    if ids and image.id not in ids:
+        return False
+    if owners and image.owner_id not in {call.account if each == "self" else each for each in owners}:
+        return False
+    users = parameters.get("ExecutableUsers")
+    if not users:
+        return True
+    named = any({"UserId": each} in image.launch_permissions for each in users)
+    return named or ("all" in users and image.is_public) or (explicit and bool({"self", call.account} & set(users)))
+
+
+def _names_of(account: str) -> list[dict[str, str]]:
+    """Every launch permission that lets an account in, but the public one: its own, its organisation's, its units'."""
+    names = [{"UserId": account}]
+    master, _ = organizations_backends.master_accounts.get(account, (account, ""))
+    backend = organizations_backends[master]["aws"]
+    if backend.org is None:
+        return names
+    names.append({"OrganizationArn": backend.org.arn})
+    above = next((each.parent_id for each in backend.accounts if each.id == account), None)
+    while unit := next((each for each in backend.ou if each.id == above), None):
+        names.append({"OrganizationalUnitArn": unit.arn})
+        above = unit.parent_id
+    return names
+
+
+def modify_image_attribute(call: Call, parameters: Parameters) -> None:
+    """What ModifyImageAttribute refuses while public access is blocked; the rest is moto's."""
+    add = (parameters.get("LaunchPermission") or {}).get("Add") or ()
+    adding = parameters.get("OperationType") == "add" and "all" in (parameters.get("UserGroups") or ())
+    if (adding or {"Group": "all"} in add) and _settings(call)["image"] != _BLOCK_NONE:
+        raise Refusal("OperationNotPermitted", "You can't publicly share this image: block public access is enabled")
 
 
 def _image(image: Any) -> dict[str, Any]:
@@ -280,6 +325,7 @@ def handlers() -> dict[str, Handler]:
         "ec2:ResetSnapshotAttribute": reset_snapshot_attribute,
         "ec2:DescribeImages": describe_images,
         "ec2:DescribeImageAttribute": describe_image_attribute,
+        "ec2:ModifyImageAttribute": modify_image_attribute,
         "ec2:RegisterImage": register_image,
         "ec2:GetSnapshotBlockPublicAccessState": snapshot_block_state,
         "ec2:EnableSnapshotBlockPublicAccess": enable_snapshot_block,

@@ -6,6 +6,7 @@ from typing import Any
 from moto.kms.models import kms_backends
 from moto.organizations.models import organizations_backends
 from moto.rds.models import rds_backends
+from moto.sts.models import sts_backends
 
 from snapbase.sandbox.aws.accounts import account_number
 from snapbase.sandbox.aws.ec2 import Handler, is_aws_managed, managed_by_aws, page
@@ -22,6 +23,7 @@ def handlers() -> dict[str, Handler]:
         "kms:DescribeKey": mark_aws_managed_keys,
         "kms:ListKeys": list_keys,
         "organizations:CreateAccount": create_account,
+        "organizations:ListAccounts": list_accounts,
         "sts:AssumeRole": assume_role,
     }
 
@@ -95,7 +97,31 @@ def create_account(call: Call, parameters: Mapping[str, Any]) -> Mapping[str, An
     return {"CreateAccountStatus": {**status, "AccountId": number}}
 
 
-def assume_role(call: Call, parameters: Mapping[str, Any]) -> None:
+def list_accounts(call: Call, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With where each account hangs; moto knows no `Paths`, and gives all accounts at once."""
+    backend = organizations_backends[call.account]["aws"]
+    members = sorted(backend.accounts, key=lambda each: str(each.id))
+    some, following = page(members, {"MaxResults": 20, **parameters}, size="MaxResults", token="NextToken")
+    return {"Accounts": [_account(backend, each) for each in some], "NextToken": following}
+
+
+def _account(backend: Any, account: Any) -> dict[str, Any]:
+    """Without what is empty: not every answer has had `State`, which replaces `Status` (API reference, Account)."""
+    units = {each.id: each for each in backend.ou}
+    path, place = "", account.parent_id
+    while place in units:
+        path, place = f"{place}/{path}", units[place].parent_id
+    described = {
+        **account.describe(),
+        "JoinedTimestamp": account.create_time,
+        "State": account.state,
+        "Status": account.status,
+        "Paths": [f"{account.organization_id}/{path}"],
+    }
+    return {name: value for name, value in described.items() if value}
+
+
+def assume_role(call: Call, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Only into accounts of the caller's organisation; the trust policies themselves are not evaluated."""
     role = parameters["RoleArn"]
     backend = organizations_backends[call.account]["aws"]
@@ -103,3 +129,22 @@ def assume_role(call: Call, parameters: Mapping[str, Any]) -> None:
     if role.split(":")[4] not in members:
         who = f"User: arn:aws:iam::{call.account}:user/sandbox"
         raise Refusal("AccessDenied", f"{who} is not authorized to perform: sts:AssumeRole on resource: {role}")
+    seconds = getattr(sts_backends[call.account]["aws"], "session_seconds", None)
+    return None if seconds is None else _brief_session(call, parameters, seconds)
+
+
+def shorten_sessions(account: str, seconds: float) -> None:
+    """Roles that `account` assumes from now on end after so long; AWS allows no less than 15 minutes."""
+    sts_backends[account]["aws"].session_seconds = seconds
+
+
+def _brief_session(call: Call, parameters: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+    role = sts_backends[call.account]["aws"].assume_role(
+        region_name=call.region,
+        role_session_name=parameters["RoleSessionName"],
+        role_arn=parameters["RoleArn"],
+        policy=None,
+        duration=seconds,
+        external_id=parameters.get("ExternalId"),
+    )
+    return {"Credentials": role, "AssumedRoleUser": {"AssumedRoleId": role.user_id, "Arn": role.arn}}

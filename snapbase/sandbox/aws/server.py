@@ -1,11 +1,14 @@
 """A local AWS: moto behind a layer that pages, refuses and fails like the real one, over real HTTP."""
 
+import importlib
 import os
+import pkgutil
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterable
+from functools import cache
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -122,15 +125,27 @@ def _call(environ: dict[str, Any]) -> Any:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = BytesIO(body)
     headers = {"Content-Type": environ.get("CONTENT_TYPE", ""), "X-Amz-Target": environ.get("HTTP_X_AMZ_TARGET", "")}
-    operation = wire.operation_of(headers, body)
-    return wire.Call(account, region, service, operation, body, headers) if operation else None
+    method, (path, _, query) = environ["REQUEST_METHOD"], environ["REQUEST_URI"].partition("?")
+    operation = wire.operation_of(service, headers, body, method, path)
+    return wire.Call(account, region, service, operation, body, headers, method, path, query) if operation else None
+
+
+@cache
+def _handlers() -> dict[str, Any]:
+    """Every operation the layer answers: the `handlers()` of each file beside this one."""
+    package = importlib.import_module("snapbase.sandbox.aws")
+    found: dict[str, Any] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        handlers = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "handlers", None)
+        found |= handlers() if handlers else {}
+    return found
 
 
 def _handle(call: Any) -> Any:
     """The layer's own answer, or None where moto's is right."""
-    from snapbase.sandbox.aws import ec2, other, wire
+    from snapbase.sandbox.aws import wire
 
-    handler = {**ec2.handlers(), **other.handlers()}.get(call.name)
+    handler = _handlers().get(call.name)
     if handler is None:
         return None
     try:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from snapbase.sandbox.aws import story_databases, story_vaults
 from snapbase.sandbox.aws.accounts import account_number
 from snapbase.sandbox.story import Act
 
@@ -64,6 +65,8 @@ def _seed_member(account: "_Account") -> None:
     device = {"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": root}}
     ec2.register_image(Name=_IMAGE, RootDeviceName="/dev/sda1", BlockDeviceMappings=[device])
     _seed_databases(account.client("rds", region))
+    story_databases.seed(account, region)
+    story_vaults.seed(account, region)
 
 
 def _seed_databases(rds: Any) -> None:
@@ -100,6 +103,8 @@ def attack(url: str) -> tuple[Act, ...]:
         Act(f"shared RDS snapshot {_TAKEN} with account {OUTSIDER}", "unknown-account-share", _TAKEN),
         Act(f"deleted EBS snapshot {deleted}", "snapshot-disappeared", deleted),
         Act(f"deleted RDS snapshot {_REPLACED} and made another of that name", "snapshot-replaced", _REPLACED),
+        *story_databases.attack(account, REGIONS[0], OUTSIDER),
+        *story_vaults.attack(account, REGIONS[0], OUTSIDER),
     )
 
 
