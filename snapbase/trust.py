@@ -156,10 +156,13 @@ def _wider(new: TrustedEntry, old: TrustedEntry) -> bool:
     return longer or broader
 
 
-_ORGANIZATION_ARN = re.compile(r":organizations::(\d{12}):(?:organization|ou)/(o-[a-z0-9]+)")
+_ORGANIZATION = re.compile(r"(?:^|:organizations::\d{12}:(?:organization|ou)/)(o-[a-z0-9]+)(?:/|$)")
+"""In an ARN, or by itself or before a path, as conditions on aws:PrincipalOrgID and aws:PrincipalOrgPaths name it."""
 _SERVICE_ACCOUNT = re.compile(r"@([a-z][a-z0-9.:-]*)\.iam\.gserviceaccount\.com$")
 _NUMBERED_ACCOUNT = re.compile(r"^(?:service-)?(\d+)(?:-compute)?@")
 _APPSPOT_ACCOUNT = re.compile(r"^([a-z][a-z0-9-]*)@appspot\.gserviceaccount\.com$")
+_WORKLOAD_ACCOUNT = re.compile(r"^([a-z][a-z0-9.:-]*)\.svc\.id\.goog\[")
+"""A Kubernetes account of a GKE cluster: `project.svc.id.goog[namespace/account]`."""
 _POOL = re.compile(r"iam\.googleapis\.com/(?:projects|locations/[^/]+|organizations)/([^/]+)")
 
 
@@ -167,8 +170,8 @@ def _home(principal: Principal) -> frozenset[str]:
     """The accounts, organisations, tenants and domains that a principal's own id proves it belongs to."""
     kind, key = principal.kind, principal.id
     if kind in (PrincipalKind.ORGANIZATION, PrincipalKind.ORGANIZATIONAL_UNIT):
-        match = _ORGANIZATION_ARN.search(key)
-        return frozenset({match[2]} if match else ())
+        match = _ORGANIZATION.search(key)
+        return frozenset({match[1]} if match else ())
     if kind in (PrincipalKind.ACCOUNT, PrincipalKind.SUBSCRIPTION, PrincipalKind.TENANT):
         return frozenset({key})
     if kind == PrincipalKind.DOMAIN:
@@ -176,10 +179,14 @@ def _home(principal: Principal) -> frozenset[str]:
     if kind in (PrincipalKind.USER, PrincipalKind.GROUP) and "@" in key:
         return frozenset({key.rpartition("@")[2].lower()})
     if kind == PrincipalKind.SERVICE_ACCOUNT:
-        found = [pattern.search(key) for pattern in (_SERVICE_ACCOUNT, _NUMBERED_ACCOUNT, _APPSPOT_ACCOUNT)]
+        shapes = (_SERVICE_ACCOUNT, _NUMBERED_ACCOUNT, _APPSPOT_ACCOUNT, _WORKLOAD_ACCOUNT)
+        found = [pattern.search(key) for pattern in shapes]
         return frozenset(match[1] for match in found if match)
     if kind == PrincipalKind.PROJECT_TEAM:
         return frozenset({key.rpartition(":")[2]})
+    if kind == PrincipalKind.FEDERATED and key.endswith("/*"):
+        # Everyone whom the pool's identity provider lets in, whoever the pool belongs to.
+        return frozenset()
     if kind == PrincipalKind.FEDERATED:
         match = _POOL.search(key)
         return frozenset({match[1]} if match else ())

@@ -81,7 +81,7 @@ def test_a_theft_is_caught_and_nothing_else_is_said(home: Path, endpoints: Endpo
     assert _snapbase(home, endpoints, "approve-baseline", *flags).returncode == 0
     hole = _snapbase(home, endpoints, "diff")
     assert hole.returncode == 3, hole.stdout
-    assert "1 scope unread" in hole.stdout
+    assert "2 scopes unread" in hole.stdout
 
     switchboard.heal(fault)
     healed = _snapbase(home, endpoints, "run")
@@ -99,6 +99,25 @@ def test_diff_between_runs_and_the_story_of_a_snapshot(home: Path, endpoints: En
     versions = json.loads(story.stdout)["versions"]
     assert shared["principal"]["id"] not in json.dumps(versions[0]["grants"])
     assert shared["principal"]["id"] in json.dumps(versions[-1]["grants"])
+
+
+def test_shares_says_who_outside_can_take_what(home: Path, endpoints: Endpoints) -> None:
+    listed = _snapbase(home, endpoints, "shares", "--format", "json")
+    assert listed.returncode == 0, listed.stderr
+    by_id = {each["principal"]["id"]: each for each in json.loads(listed.stdout)}
+    outsider, partner = by_id["999988887777"], by_id["444455556666"]
+    assert outsider["trust"] == "unknown"
+    assert outsider["snapshots"] >= 3
+    assert {*list(by_id)[:2]} == {"all", "allAuthenticatedUsers"}, "the least trusted come first"
+
+    one = _snapbase(home, endpoints, "shares", "444455556666", "--format", "json")
+    assert partner["snapshots"] == sum(each["kind"].endswith("snapshot") for each in json.loads(one.stdout))
+    assert {grant["effect"] for each in json.loads(one.stdout) for grant in each["grants"]} <= {
+        "effective", "latent", "unknown",
+    }  # fmt: skip
+    nobody = _snapbase(home, endpoints, "shares", "nobody")
+    assert nobody.returncode == 2
+    assert "snapbase shares" in nobody.stderr
 
 
 def test_the_store_holds_no_secret_and_only_its_owner_can_read_it(home: Path) -> None:

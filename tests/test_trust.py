@@ -55,9 +55,16 @@ TRUST = TrustList(
         (PrincipalKind.PROJECT_TEAM, "projectOwner:prod-data", TrustClass.ORG),
         (
             PrincipalKind.FEDERATED,
-            "//iam.googleapis.com/projects/424242424242/locations/global/workloadIdentityPools/p/*",
+            "//iam.googleapis.com/projects/424242424242/locations/global/workloadIdentityPools/p/subject/ci",
             TrustClass.ORG,
         ),
+        (
+            PrincipalKind.FEDERATED,
+            "//iam.googleapis.com/projects/424242424242/locations/global/workloadIdentityPools/p/*",
+            TrustClass.UNKNOWN,
+        ),
+        (PrincipalKind.SERVICE_ACCOUNT, "prod-data.svc.id.goog[jobs/backup]", TrustClass.ORG),
+        (PrincipalKind.SERVICE_ACCOUNT, "evil-data.svc.id.goog[jobs/backup]", TrustClass.UNKNOWN),
     ],
 )  # fmt: skip
 def test_classes(kind: PrincipalKind, key: str, expected: TrustClass) -> None:

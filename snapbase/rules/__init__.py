@@ -62,7 +62,7 @@ def _finding(rule: Rule, verdict: Verdict, change: Change, context: Context) -> 
         kind=scope.kind,
         subject=_subject(change),
         entry=change.entry,
-        count=context.below.get(change.uid, 1),
+        count=change.count or context.below.get(change.uid, 1),
         approval=change.ended,
         grantee=Grantee(exposure.grant.principal, exposure.trust, exposure.judgement.label) if exposure else None,
         change=Delta(change.type, change.was, change.now),
@@ -87,11 +87,14 @@ _TYPES = {
 }
 
 
+_STATELESS = {"scope:": SubjectType.SCOPE, "origin:": SubjectType.POLICY}
+
+
 def _subject(change: Change) -> Subject:
     state = change.state
     if state is None:
-        kind = SubjectType.SCOPE if change.uid.startswith("scope:") else SubjectType.PRINCIPAL
-        return Subject(type=kind, uid=change.uid)
+        found = (kind for start, kind in _STATELESS.items() if change.uid.startswith(start))
+        return Subject(type=next(found, SubjectType.PRINCIPAL), uid=change.uid)
     resource = state.resource
     return Subject(
         type=_TYPES[ResourceType(resource.type)],

@@ -61,3 +61,17 @@ def shared(
         exposure=Exposure(grant, Judgement(trust), effect, "blocked by block public access" if effect else ""),
         exposure_before=Exposure(grant, Judgement(before), effect) if before else None,
     )
+
+
+def cohort_change(kind: ChangeType, invariant: str, value: str) -> Change:
+    """Something that is not as it was when an origin was approved."""
+    return Change(
+        type=kind,
+        scope=SCOPE,
+        uid="origin:dlm:policy-0a1b2c3d",
+        entry=f"cohort:{invariant}",
+        now=[value],
+        count=2,
+        examples=(_UID,),
+        covers=((_UID, "presence"),),
+    )

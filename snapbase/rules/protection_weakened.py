@@ -2,7 +2,7 @@
 
 from snapbase.diff import Change, ChangeType
 from snapbase.finding import Attack, Severity
-from snapbase.model import ResourceType
+from snapbase.model import Json, ResourceType
 from snapbase.rules.example import SCOPE, disappeared, modified
 from snapbase.rules.ladder import Ladder, step, words
 from snapbase.rules.rule import Context, Example, Rule, Verdict
@@ -14,7 +14,19 @@ LADDERS: dict[str, Ladder] = {
     "immutability": (None, "Unlocked", "Locked"),
     "immutability_state": (None, "Unlocked", "Locked"),
     "deletion_protection": (False, True),
+    "soft_delete_permanent": (False, True),
+    "cross_subscription_restore": ("Enabled", "Disabled", "PermanentlyDisabled"),
+    "access_restriction": (
+        "UNRESTRICTED",
+        "WITHIN_ORG_BUT_UNRESTRICTED_FOR_BA",
+        "WITHIN_ORGANIZATION",
+        "WITHIN_PROJECT",
+    ),
 }
+_KEPT = frozenset(
+    {"retention_days", "min_retention_days", "minimum_retention", "kept_days", "lock_days", "immutability_days"}
+)
+"""How long something is kept; less of it is weaker, and none is weakest."""
 _KEY_DOWN = frozenset({"Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable"})
 
 
@@ -23,12 +35,27 @@ def _judge(change: Change, context: Context) -> Verdict | None:
     if change.type == ChangeType.DISAPPEARED:
         if state is None or state.resource.type != ResourceType.GUARDRAIL:
             return None
+        if (ended := str(state.resource.facts.get("expires_at") or "")) and ended[:10] <= context.on.isoformat():
+            return Verdict(Severity.INFO, f"Lock ran out on {ended[:10]}")
         return Verdict(Severity.HIGH, "Guardrail gone", _behind(change, context))
     if state is not None and state.resource.type == ResourceType.GUARDRAIL and change.now in _KEY_DOWN:
         return Verdict(Severity.HIGH, f"Key {words(change)}", _behind(change, context))
-    if step(change, LADDERS) >= 0:
+    if step(change, LADDERS) >= 0 and not _kept_shorter(change):
         return None
     return Verdict(Severity.HIGH, f"Protection weakened: {words(change)}", _behind(change, context))
+
+
+def _kept_shorter(change: Change) -> bool:
+    if change.entry.removeprefix("attr:") not in _KEPT or change.was is None:
+        return False
+    was, now = _length(change.was), _length(change.now)
+    return was is not None and (now is None or now < was)
+
+
+def _length(value: Json) -> float | None:
+    """Days, or seconds as GCP writes them (`86400s`); only ever compared with another of the same setting."""
+    text = str(value).removesuffix("s")
+    return float(text) if text.replace(".", "", 1).isdecimal() else None
 
 
 def _behind(change: Change, context: Context) -> str:
@@ -42,7 +69,7 @@ RULE = Rule(
     on=frozenset({ChangeType.MODIFIED, ChangeType.DISAPPEARED}),
     judge=_judge,
     attack=Attack(("T1578.005", "T1490"), ("DC0058",)),
-    severities="high",
+    severities="high; info for a lock that ran out by itself",
     blind="Protections outside what is collected, such as organisation-wide policies.",
     examples=(
         Example(
@@ -55,7 +82,26 @@ RULE = Rule(
             modified("state", "Enabled", "PendingDeletion", SCOPE, type=ResourceType.GUARDRAIL),
             Severity.HIGH,
         ),
+        Example("kept for a day instead of a month", modified("retention_days", 30, 1), Severity.HIGH),
+        Example("kept no longer than anybody likes", modified("retention_days", 30, None), Severity.HIGH),
+        Example("in seconds", modified("minimum_retention", "864000s", "86400s"), Severity.HIGH),
+        Example("kept for longer", modified("retention_days", 1, 30), None),
+        Example(
+            "backups may leave the organisation",
+            modified("access_restriction", "WITHIN_ORGANIZATION", "UNRESTRICTED"),
+            Severity.HIGH,
+        ),
         Example("key gone", disappeared(type=ResourceType.GUARDRAIL), Severity.HIGH),
+        Example(
+            "a lock that ran out",
+            disappeared(type=ResourceType.GUARDRAIL, facts={"expires_at": "2026-11-20T00:00:00+00:00"}),
+            Severity.INFO,
+        ),
+        Example(
+            "a lock taken off before its end",
+            disappeared(type=ResourceType.GUARDRAIL, facts={"expires_at": "2030-01-01T00:00:00+00:00"}),
+            Severity.HIGH,
+        ),
         Example("blocked", modified("snapshot_block_public_access", "unblocked", "block-all-sharing", SCOPE), None),
         Example("a snapshot gone is another rule", disappeared(), None),
     ),

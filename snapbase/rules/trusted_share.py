@@ -3,7 +3,7 @@
 from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
-from snapbase.model import PrincipalKind
+from snapbase.model import PrincipalKind, ResourceType
 from snapbase.rules.example import shared
 from snapbase.rules.rule import Context, Example, Rule, Verdict
 from snapbase.rules.severity import holder, is_container, notes, of_exposure
@@ -16,6 +16,8 @@ _CLASSES = frozenset({TrustClass.ORG, TrustClass.TRUSTED, TrustClass.PROVIDER})
 def _judge(change: Change, _: Context) -> Verdict | None:
     exposure, state = change.exposure, change.after
     if exposure is None or state is None or exposure.trust not in _CLASSES or is_container(state.resource.type):
+        return None
+    if state.resource.type == ResourceType.POLICY:  # standing-share says it
         return None
     return Verdict(of_exposure(exposure), f"Shared with {holder(exposure)}", notes(exposure), unshare(change))
 

@@ -45,6 +45,11 @@ def _aws(grant: Grant, state: State) -> str:
         whom = ("--values-to-remove", "all" if public else grant.principal.id)
         name = state.resource.name or state.resource.address
         return shlex.join(("aws", "rds", command, flag, name, "--attribute-name", "restore", *whom, *region))
+    if grant.mechanism == "redshift:restore":
+        cluster, _, name = state.resource.address.partition(":snapshot:")[2].partition("/")
+        named = ("--snapshot-identifier", name, "--snapshot-cluster-identifier", cluster)
+        holder = ("--account-with-restore-access", grant.principal.id)
+        return shlex.join(("aws", "redshift", "revoke-snapshot-access", *named, *holder, *region))
     return ""
 
 
@@ -62,20 +67,30 @@ _GCP_MEMBER = {
     PrincipalKind.DOMAIN: "domain:",
     PrincipalKind.SERVICE_ACCOUNT: "serviceAccount:",
 }
-_GCP_COMMANDS = {"gcp.compute.snapshot": "snapshots", "gcp.compute.image": "images"}
+_GCP_COMMANDS = {
+    "snapshots": ("compute", "snapshots"),
+    "images": ("compute", "images"),
+    "machineImages": ("compute", "machine-images"),
+    "disks": ("compute", "disks"),
+    "instantSnapshots": ("compute", "instant-snapshots"),
+    "projects": ("projects",),
+    "folders": ("resource-manager", "folders"),
+    "organizations": ("organizations",),
+}
+"""gcloud's words for a collection, as a full resource name spells it."""
 
 
 def _gcp(grant: Grant, state: State) -> str:
     kind = PrincipalKind(grant.principal.kind)
     public = {PrincipalKind.PUBLIC: "allUsers", PrincipalKind.AUTHENTICATED: "allAuthenticatedUsers"}
     member = public.get(kind, f"{_GCP_MEMBER.get(kind, '')}{grant.principal.id}")
-    what = ("--member", member, "--role", grant.mechanism.partition("/")[2])
-    name = state.resource.address.rpartition("/")[2]
-    project = ("--project", state.scope.account)
-    if state.scope.kind == "gcp.iam":
-        return shlex.join(("gcloud", "projects", "remove-iam-policy-binding", state.scope.account, *what))
-    command = _GCP_COMMANDS.get(state.scope.kind)
+    # //compute.googleapis.com/projects/p/zones/z/disks/d: collections and names by turns.
+    path = state.resource.address.removeprefix("//").split("/")[1:]
+    named = dict(zip(path[::2], path[1::2], strict=False))
+    command = _GCP_COMMANDS.get(path[-2]) if len(path) > 1 else None
     if command is None:
         return ""
-    where = () if state.scope.location == "global" else ("--region", state.scope.location)
-    return shlex.join(("gcloud", "compute", command, "remove-iam-policy-binding", name, *what, *where, *project))
+    what = (path[-1], "--member", member, "--role", grant.mechanism.partition("/")[2])
+    places = (("--zone", "zones"), ("--region", "regions"), ("--project", "projects"))
+    inside = [f"{flag}={named[name]}" for flag, name in places if name in named and command[0] == "compute"]
+    return shlex.join(("gcloud", *command, "remove-iam-policy-binding", *what, *inside))

@@ -15,6 +15,8 @@ def _judge(change: Change, _: Context) -> Verdict | None:
     exposure, state = change.exposure, change.after
     if exposure is None or state is None or is_container(state.resource.type):
         return None
+    if state.resource.type == ResourceType.POLICY:  # standing-share says it
+        return None
     if not exposure.trust.foreign or exposure.trust == TrustClass.ANYONE:
         return None
     if exposure.grant.principal.kind == PrincipalKind.BEARER or _lost_trust(change):

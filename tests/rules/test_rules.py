@@ -46,8 +46,9 @@ def test_findings_are_sorted_by_severity_then_rule_then_uid() -> None:
 
 def test_rule_ids_are_those_of_the_contract() -> None:
     assert {rule.id for rule in rules()} == {
-        "bearer-access", "coverage-lost", "encryption-weakened", "foreign-key", "inherited-share", "network-exposure",
-        "protection-weakened", "public-share", "share-removed", "sharing-unreadable", "snapshot-appeared",
-        "snapshot-disappeared", "snapshot-modified", "snapshot-replaced", "trust-lost", "trust-widened",
-        "trusted-share", "unknown-account-share",
+        "backup-stopped", "bearer-access", "coverage-lost", "early-deletion", "encryption-weakened", "foreign-key",
+        "inherited-share", "network-exposure", "origin-violated", "protection-weakened", "public-share",
+        "share-removed", "sharing-unreadable", "snapshot-appeared", "snapshot-disappeared", "snapshot-modified",
+        "snapshot-replaced", "standing-share", "trust-lost", "trust-widened", "trusted-share",
+        "unknown-account-share",
     }  # fmt: skip
