@@ -81,6 +81,8 @@ class ResourceType(StrEnum):
     """What a resource is to a reader of reports. Whatever holds data that can be taken home counts as a snapshot."""
 
     SNAPSHOT = "snapshot"
+    DISK = "disk"
+    """A disk in use, listed only while somebody else can take its data; its coming and going alone is no news."""
     CONTAINER = "container"
     """Organisation, folder, management group, subscription, resource group, account, project."""
     GUARDRAIL = "guardrail"
@@ -244,6 +246,8 @@ class RunState(StrEnum):
     FINISHED = "finished"
     ABANDONED = "abandoned"
     """Killed or interrupted; what it recorded stays true, but nothing was complete."""
+    IMPORTED = "imported"
+    """Read from a file of approvals, not from a cloud: something to compare with, never something to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,9 @@ class BaselineScope(StrEnum):
     WHOLE = "whole"
     PARTIAL = "partial"
     REVOKED = "revoked"
+    """Takes back the line it is about."""
+    CONFIRMED = "confirmed"
+    """The second pair of eyes for the pending line it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +283,7 @@ class Approval:
     ticket: str = ""
     until: datetime | None = None
     baseline_id: int | None = None
+    """The line of the log that said so; a later whole approval may carry it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,3 +315,10 @@ class Baseline:
     claimed: Mapping[str, str] = field(default_factory=dict)
     """The OS user, host and cloud identity seen when `--by` was claimed."""
     hash: str = ""
+    about: int | None = None
+    """The line that a revocation or a confirmation is about."""
+    pending: bool = False
+    """Counts only once somebody else has confirmed it."""
+    covered: str = ""
+    """A digest over the content it approved; empty in lines older than this evidence."""
+    signature: str = ""

@@ -48,6 +48,7 @@ def holders(store: Store, run: Run, wanted: Filter, *, everybody: bool = False) 
     return sorted(shown, key=lambda each: (-each.judgement.trust.rank, -each.snapshots, each.principal))
 
 
+_DATA = (ResourceType.SNAPSHOT, ResourceType.DISK)
 _OUTSIDE = frozenset({TrustClass.TRUSTED, TrustClass.FORMER_ORG, TrustClass.UNKNOWN, TrustClass.ANYONE})
 
 
@@ -72,8 +73,8 @@ def _holder(
     return Holder(
         principal,
         max(judged, key=lambda each: each.trust.rank),
-        snapshots=sum(each.resources for each in held if each.type == ResourceType.SNAPSHOT),
-        containers=sum(each.resources for each in held if each.type != ResourceType.SNAPSHOT),
+        snapshots=sum(each.resources for each in held if each.type in _DATA),
+        containers=sum(each.resources for each in held if each.type not in _DATA),
         places=tuple(sorted({each.scope for each in held})),
         since=min(each.since for each in held),
         unapproved=listed.get(principal, 0),

@@ -81,6 +81,7 @@ def _fingerprint(rule: Rule, change: Change) -> str:
 
 _TYPES = {
     ResourceType.SNAPSHOT: SubjectType.SNAPSHOT,
+    ResourceType.DISK: SubjectType.SNAPSHOT,
     ResourceType.CONTAINER: SubjectType.CONTAINER,
     ResourceType.GUARDRAIL: SubjectType.GUARDRAIL,
     ResourceType.POLICY: SubjectType.POLICY,

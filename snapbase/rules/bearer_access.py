@@ -4,7 +4,7 @@ from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind
-from snapbase.rules.example import AZURE, shared
+from snapbase.rules.example import AZURE, appeared, modified, shared, unread
 from snapbase.rules.rule import Context, Example, Rule, Verdict
 from snapbase.rules.severity import effect_words, of_exposure
 from snapbase.rules.undo import unshare
@@ -13,18 +13,37 @@ from snapbase.trust import TrustClass
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     exposure = change.exposure
+    if _behind_denied_roles(change):
+        return Verdict(Severity.CRITICAL, "A SAS download link is live", _NOBODY_SAYS)
     if exposure is None or exposure.grant.principal.kind != PrincipalKind.BEARER:
         return None
-    detail = (
-        effect_words(exposure) or "Whoever holds the URL can download it; the cloud does not say who, or until when."
-    )
+    detail = effect_words(exposure) or _NOBODY_SAYS
     return Verdict(of_exposure(exposure), "A SAS download link is live", detail, unshare(change))
+
+
+_NOBODY_SAYS = "Whoever holds the URL can download it; the cloud does not say who, or until when."
+
+
+def _behind_denied_roles(change: Change) -> bool:
+    """A link minted while the roles beside it could not be read: its sharing is unread, its own state is not."""
+    state = change.after
+    if state is None or state.miss is None or state.resource.attributes.get("live_sas") is not True:
+        return False
+    return change.type == ChangeType.APPEARED or change.entry == "attr:live_sas"
 
 
 RULE = Rule(
     id="bearer-access",
     title="A live SAS link",
-    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    on=frozenset(
+        {
+            ChangeType.GRANT_ADDED,
+            ChangeType.GRANT_CHANGED,
+            ChangeType.GRANT_WORSE,
+            ChangeType.APPEARED,
+            ChangeType.MODIFIED,
+        }
+    ),
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="critical; medium while the network policy holds it back",
@@ -36,6 +55,17 @@ RULE = Rule(
             shared(PrincipalKind.BEARER, "sas", TrustClass.UNKNOWN, scope=AZURE, effect=Effect.LATENT),
             Severity.MEDIUM,
         ),
+        Example(
+            "SAS while the roles are denied",
+            unread(modified("live_sas", None, True, AZURE, attributes={"live_sas": True})),
+            Severity.CRITICAL,
+        ),
+        Example(
+            "a new snapshot with a SAS while the roles are denied",
+            unread(appeared(AZURE, attributes={"live_sas": True})),
+            Severity.CRITICAL,
+        ),
+        Example("the grant says it", modified("live_sas", None, True, AZURE, attributes={"live_sas": True}), None),
         Example("an account is not a bearer", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), None),
     ),
 )

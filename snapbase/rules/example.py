@@ -1,11 +1,12 @@
 """Made-up changes for the rules' own examples."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from snapbase.diff import Change, ChangeType, grant_entry
 from snapbase.exposure import Effect, Exposure
-from snapbase.model import Access, Cloud, Grant, Json, Principal, PrincipalKind, Resource, Scope, State
+from snapbase.model import Access, Cloud, Grant, Json, Miss, Outcome, Principal, PrincipalKind, Resource, Scope, State
 from snapbase.trust import Judgement, TrustClass
 
 SCOPE = Scope(Cloud.AWS, "111122223333", "eu-west-1", "aws.ec2.snapshot")
@@ -25,6 +26,12 @@ _CREATED = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 
 def appeared(scope: Scope = SCOPE, **fields: Any) -> Change:
     return Change(type=ChangeType.APPEARED, scope=scope, uid=_UID, entry="presence", after=state(scope, **fields))
+
+
+def unread(change: Change) -> Change:
+    """The same change where the grants could not be read."""
+    after = change.after
+    return replace(change, after=after and replace(after, grants=None, miss=Miss(Outcome.DENIED, "denied")))
 
 
 def disappeared(scope: Scope = SCOPE, **fields: Any) -> Change:

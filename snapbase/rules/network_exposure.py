@@ -24,6 +24,8 @@ def _judge(change: Change, _: Context) -> Verdict | None:
 def _close(change: Change) -> str:
     if change.after is None or change.entry != "attr:network_access_policy" or not isinstance(change.was, str):
         return ""
+    if change.scope.kind != "azure.compute.snapshot":
+        return ""
     what = ("--ids", change.after.resource.address, "--network-access-policy", change.was)
     return shlex.join(("az", "snapshot", "update", *what))
 

@@ -15,6 +15,8 @@ LADDERS: dict[str, Ladder] = {
     "immutability_state": (None, "Unlocked", "Locked"),
     "deletion_protection": (False, True),
     "soft_delete_permanent": (False, True),
+    "multi_user_authorization": ("Disabled", "Enabled"),
+    "resource_guard": (False, True),
     "cross_subscription_restore": ("Enabled", "Disabled", "PermanentlyDisabled"),
     "access_restriction": (
         "UNRESTRICTED",

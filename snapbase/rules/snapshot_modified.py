@@ -9,8 +9,14 @@ from snapbase.rules.rule import Context, Example, Rule, Verdict
 _DESCRIPTIVE = frozenset({"attr:tags", "attr:name", "attr:description"})
 
 
+_GRANTED = frozenset({"attr:live_sas", "attr:shared_with"})
+"""What the grants say better, as long as they could be read."""
+
+
 def _judge(change: Change, _: Context) -> Verdict | None:
     state = change.after
+    if change.entry in _GRANTED and state is not None and state.miss is None:
+        return None
     minor = change.entry in _DESCRIPTIVE or (state is not None and state.resource.type == ResourceType.CONTAINER)
     name = change.entry.removeprefix("attr:").replace("_", " ")
     return Verdict(Severity.INFO if minor else Severity.LOW, f"Changed: {name}")
@@ -26,6 +32,7 @@ RULE = Rule(
     blind="Content. Fields that change by themselves (progress, drifting sizes) are never compared.",
     examples=(
         Example("tier", modified("storage_tier", "standard", "archive"), Severity.LOW),
+        Example("the grants say it", modified("shared_with", None, "x"), None),
         Example("tags", modified("tags", {}, {"team": "x"}), Severity.INFO),
     ),
     fallback=True,

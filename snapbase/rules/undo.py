@@ -54,11 +54,29 @@ def _aws(grant: Grant, state: State) -> str:
 
 
 def _azure(grant: Grant, state: State) -> str:
+    address = state.resource.address
     if grant.principal.kind == PrincipalKind.BEARER:
-        return shlex.join(("az", "snapshot", "revoke-access", "--ids", state.resource.address))
-    role = grant.mechanism.partition("/")[2]
+        noun = "disk" if state.scope.kind == "azure.compute.disk" else "snapshot"
+        return shlex.join(("az", noun, "revoke-access", "--ids", address))
+    way, _, role = grant.mechanism.partition("/")
+    if way == "azure.lighthouse":
+        return shlex.join(("az", "managedservices", "assignment", "delete", "--assignment", address))
+    if way == "azure.gallery":
+        return _gallery(grant, address, role)
+    if not way.startswith("azure.rbac"):
+        return ""
     what = ("--assignee", grant.principal.id, "--role", role, "--scope", state.resource.address)
     return shlex.join(("az", "role", "assignment", "delete", *what))
+
+
+def _gallery(grant: Grant, address: str, way: str) -> str:
+    parts = address.split("/")
+    names = dict(zip((each.lower() for each in parts[1::2]), parts[2::2], strict=False))
+    where = ("--resource-group", names.get("resourcegroups", ""), "--gallery-name", names.get("galleries", ""))
+    if way == "community":
+        return shlex.join(("az", "sig", "share", "reset", *where))
+    flag = "--tenant-ids" if grant.principal.kind == PrincipalKind.TENANT else "--subscription-ids"
+    return shlex.join(("az", "sig", "share", "remove", *where, flag, grant.principal.id))
 
 
 _GCP_MEMBER = {

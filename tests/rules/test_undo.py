@@ -67,3 +67,35 @@ def test_an_ebs_share_is_removed(kind: PrincipalKind, key: str, word: str) -> No
         "aws ec2 modify-snapshot-attribute --snapshot-id snap-1 --attribute createVolumePermission"
         f" --operation-type remove {word} --region eu-west-1"
     )
+
+
+@pytest.mark.parametrize(
+    ("scope_kind", "kind", "key", "mechanism", "address", "expected"),
+    [
+        ("azure.compute.disk", "bearer", "sas", "azure.sas", "/x/disks/d", "az disk revoke-access --ids /x/disks/d"),
+        ("azure.compute.snapshot", "bearer", "sas", "azure.sas", "/x/s", "az snapshot revoke-access --ids /x/s"),
+        (
+            "azure.compute.gallery", "tenant", "t", "azure.gallery/direct",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/images",
+            "az sig share remove --resource-group g --gallery-name images --tenant-ids t",
+        ),
+        (
+            "azure.compute.gallery", "public", "community", "azure.gallery/community",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/images",
+            "az sig share reset --resource-group g --gallery-name images",
+        ),
+        (
+            "azure.lighthouse", "tenant", "t", "azure.lighthouse/Contributor", "/a/b",
+            "az managedservices assignment delete --assignment /a/b",
+        ),
+        ("azure.rbac.eligible", "user", "u", "azure.pim/Owner", "/a", ""),
+        (
+            "azure.rbac", "user", "u", "azure.rbac/Owner", "/a",
+            "az role assignment delete --assignee u --role Owner --scope /a",
+        ),
+    ],
+)  # fmt: skip
+def test_an_azure_share_is_taken_back_by_its_own_command(
+    scope_kind: str, kind: str, key: str, mechanism: str, address: str, expected: str
+) -> None:
+    assert _undo(PrincipalKind(kind), key, mechanism, Scope("azure", "s", "global", scope_kind), address) == expected

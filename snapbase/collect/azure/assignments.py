@@ -1,31 +1,93 @@
-"""Azure RBAC as far as it reaches snapshots: every role assignment at, above and below one subscription, read once."""
+"""Azure RBAC as far as it reaches data: every role assignment at, above and below one subscription, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
+from snapbase.collect.azure.denials import LIST_DENIALS, Denial, Hold, denials_of
 from snapbase.collect.azure.errors import Unread, classify
-from snapbase.collect.azure.fields import lower, section
-from snapbase.collect.azure.roles import Role, grants_of, role_id, role_of
+from snapbase.collect.azure.fields import lower, section, text
+from snapbase.collect.azure.roles import (
+    OTHER_THINGS,
+    SNAPSHOT,
+    Role,
+    Thing,
+    download_grant,
+    holder_of,
+    role_id,
+    role_of,
+)
 from snapbase.collect.azure.session import Subscription
-from snapbase.model import Grant, Miss
+from snapbase.model import Access, Grant, Miss, Principal
 
 LIST_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments/read"
 READ_ROLES = "Microsoft.Authorization/roleDefinitions/read"
+PERMISSIONS = (LIST_ASSIGNMENTS, READ_ROLES, LIST_DENIALS)
+CALLS = "1 per page of role assignments and deny assignments + 1 for the roles (all kinds of a subscription share them)"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One role, held by one principal at one scope."""
+
+    principal: Principal
+    role: Role
+    condition: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Assignments:
-    """Grants by the scope they were made at (lower-case ARM id)."""
+    """Role assignments by the scope they were made at (lower-case ARM id)."""
 
-    grants: Mapping[str, frozenset[Grant]]
+    held: Mapping[str, tuple[Held, ...]]
     """Every scope with an assignment, also where none reaches data."""
     misses: Mapping[str, Miss]
     """Scopes with an assignment whose role could not be read: what it gives is unknown."""
+    denials: tuple[Denial, ...] = ()
+
+    def on(self, scope: str, thing: Thing) -> frozenset[Grant]:
+        """What assignments made exactly on one resource give."""
+        found: set[Grant] = set()
+        for held in self.held.get(scope, ()):
+            found.update(self._grants(held, scope, thing, "azure.rbac", inside=False))
+        return frozenset(found)
+
+    def inside(self, scope: str) -> frozenset[Grant]:
+        """What assignments made exactly at one container give to the data inside it. Somebody who can read snapshots
+        needs no other way; who cannot may read disks, restore points or backups."""
+        found: set[Grant] = set()
+        for held in self.held.get(scope, ()):
+            found.update(grants := list(self._grants(held, scope, SNAPSHOT, "azure.rbac", inside=True)))
+            if any(each.access == Access.READ and not each.condition for each in grants):
+                continue
+            for thing in OTHER_THINGS:
+                mechanism = f"azure.rbac.{thing.name.replace(' ', '-')}"
+                others = self._grants(held, scope, thing, mechanism, inside=True)
+                found.update(each for each in others if each.access != Access.RESHARE)
+        return frozenset(found)
+
+    def _grants(self, held: Held, scope: str, thing: Thing, mechanism: str, *, inside: bool) -> Iterator[Grant]:
+        ways = held.role.ways(thing)
+        for access, actions in ways.items():
+            hold, name = self._hold(held.principal, actions, scope, inside=inside)
+            if hold == Hold.YES:
+                continue
+            words = [held.condition, f"unless deny assignment {name[:80]!r} holds it back" if hold else ""]
+            condition = "; ".join(filter(None, words))
+            yield Grant(held.principal, access, f"{mechanism}/{held.role.name}", condition, held.until)
+        if Access.READ not in ways and held.role.downloads(thing):
+            yield download_grant(held.principal, held.role)
+
+    def _hold(self, principal: Principal, actions: Iterable[str], scope: str, *, inside: bool) -> tuple[Hold, str]:
+        found = [(each.holds(principal, actions, scope, inside=inside), each.name) for each in self.denials]
+        return max(found, default=(Hold.NO, ""))
 
 
 def assignments_of(subscription: Subscription) -> Assignments:
-    """The subscription's assignments; both kinds that need them share one listing. Raises `Unread`."""
+    """The subscription's assignments; all kinds that need them share one listing. Raises `Unread`."""
     return subscription.runtime.once(("azure.assignments", subscription.id), lambda: _read(subscription))
 
 
@@ -33,44 +95,50 @@ def _read(subscription: Subscription) -> Assignments:
     # No filter: the API then answers with assignments at, above and below the subscription.
     listing = subscription.authorization.role_assignments.list_for_subscription
     listed = [each for page in subscription.pages(LIST_ASSIGNMENTS, listing) for each in page]
-    roles = _roles(subscription, {_role_of(each) for each in listed})
-    grants: dict[str, frozenset[Grant]] = {}
+    roles = roles_of(
+        subscription, {role_id(section(each.get("properties")).get("roleDefinitionId")) for each in listed}
+    )
+    held: dict[str, list[Held]] = {}
     misses: dict[str, Miss] = {}
     for assignment in listed:
-        scope = _scope(assignment)
-        role = roles[_role_of(assignment)]
+        properties = section(assignment.get("properties"))
+        at = held.setdefault(at_scope(assignment), [])
+        role = roles[role_id(properties.get("roleDefinitionId"))]
         if isinstance(role, Miss):
-            misses[scope] = role
-            grants.setdefault(scope, frozenset())
+            misses[at_scope(assignment)] = role
         else:
-            grants[scope] = grants.get(scope, frozenset()) | grants_of(assignment, role)
-    return Assignments(grants, misses)
+            at.append(Held(holder_of(properties), role, text(properties.get("condition")) or ""))
+    denials = denials_of(subscription) if listed else ()
+    return Assignments({scope: tuple(each) for scope, each in held.items()}, misses, denials)
 
 
-def _scope(assignment: Mapping[str, Any]) -> str:
+def at_scope(assignment: Mapping[str, Any]) -> str:
+    """Where an assignment was made."""
     scope = lower(section(assignment.get("properties")).get("scope"))
     if scope is None:
-        scope = (lower(assignment.get("id")) or "").partition("/providers/microsoft.authorization/roleassignments/")[0]
+        scope = (lower(assignment.get("id")) or "").partition("/providers/microsoft.authorization/")[0]
     return "/" + scope.strip("/")
 
 
-def _role_of(assignment: Mapping[str, Any]) -> str:
-    return role_id(section(assignment.get("properties")).get("roleDefinitionId"))
+def roles_of(subscription: Subscription, needed: set[str]) -> dict[str, Role | Miss]:
+    """Every needed role by GUID: from one listing, and one by one what that leaves out."""
+    if not needed:
+        return {}
+    listed = subscription.runtime.once(("azure.roles", subscription.id), lambda: _listed_roles(subscription))
+    found: dict[str, Role | Miss] = {key: listed[key] for key in needed & listed.keys()}
+    for key in sorted(needed - found.keys()):
+        found[key] = subscription.runtime.once(("azure.role", subscription.id, key), partial(_role, subscription, key))
+    return found
 
 
-def _roles(subscription: Subscription, needed: set[str]) -> dict[str, Role | Miss]:
-    """Every needed role by GUID: in one listing, and one by one what that leaves out."""
+def _listed_roles(subscription: Subscription) -> dict[str, Role]:
     definitions = subscription.authorization.role_definitions
-    found: dict[str, Role | Miss] = {}
 
     def listing(**options: Any) -> Any:
         return definitions.list(subscription.uid.lstrip("/"), filter="atScopeAndBelow()", **options)
 
-    for page in subscription.pages(READ_ROLES, listing) if needed else ():
-        found.update({key: role_of(each) for each in page if (key := role_id(each.get("id"))) in needed})
-    for key in sorted(needed - found.keys()):
-        found[key] = _role(subscription, key)
-    return found
+    pages = subscription.pages(READ_ROLES, listing)
+    return {role_id(each.get("id")): role_of(each) for page in pages for each in page}
 
 
 def _role(subscription: Subscription, key: str) -> Role | Miss:

@@ -2,59 +2,43 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from snapbase.collect.azure.assignments import LIST_ASSIGNMENTS, READ_ROLES, Assignments, assignments_of
-from snapbase.collect.azure.errors import Unread, classify
+from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import choice, flag, labels, lower, moment, number, section, text
+from snapbase.collect.azure.managed import (
+    SAS,
+    containers,
+    incarnation,
+    is_live,
+    network_attributes,
+    network_limits,
+    observe,
+    shared_of,
+    unborn,
+)
+from snapbase.collect.azure.roles import SNAPSHOT
 from snapbase.collect.azure.session import Subscription
+from snapbase.collect.azure.urls import bare
 from snapbase.collect.collector import Collector, Where
-from snapbase.model import Access, Grant, Json, Limits, Miss, Observation, Principal, PrincipalKind, Resource, Scope
+from snapbase.model import Json, Observation, Resource, Scope
 
 LIST_SNAPSHOTS = "Microsoft.Compute/snapshots/read"
-SAS = Grant(Principal(PrincipalKind.BEARER, "sas"), Access.READ, "azure:beginGetAccess")
-"""A live download link. ARM tells only that there is one: not who asked for it, nor until when."""
-
-_NETWORK = ("AllowAll", "AllowPrivate", "DenyAll")
-_PUBLIC_ACCESS = ("Enabled", "Disabled")
-_LIVE = frozenset({"activesas", "activesasfrozen"})
-_BEING_MADE = frozenset({"creating", "updating"})
 
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every snapshot of the subscription, in all its regions."""
-    shared = _shared(subscription)
+    shared = shared_of(subscription)
     seen = set()
     for page in subscription.pages(LIST_SNAPSHOTS, subscription.compute.snapshots.list):
         for listed in page:
-            if _unborn(listed):
+            if unborn(listed):
                 continue
             resource = resource_of(listed, scope.account)
             # Lists are not transactions: what is created or deleted meanwhile moves others to another page.
             if resource.uid not in seen:
                 seen.add(resource.uid)
-                yield _observe(resource, _is_live(listed), shared)
-
-
-def _shared(subscription: Subscription) -> Assignments | Miss:
-    try:
-        return assignments_of(subscription)
-    except Unread as error:
-        miss = classify(error)
-        if miss is None:
-            raise
-        return miss
-
-
-def _observe(resource: Resource, live: bool, shared: Assignments | Miss) -> Observation:
-    scope = resource.address.lower()
-    miss = shared if isinstance(shared, Miss) else shared.misses.get(scope)
-    if miss is not None:
-        # A live link alone is not the whole sharing, and must still not be lost.
-        reason = f"{miss.reason}; a SAS is live on it" if live else miss.reason
-        return Observation(resource, None, Miss(miss.outcome, reason))
-    grants = frozenset() if isinstance(shared, Miss) else shared.grants.get(scope, frozenset())
-    return Observation(resource, grants | {SAS} if live else grants)
+                live = is_live(listed)
+                yield observe(resource, SNAPSHOT, shared, (SAS,) if live else (), "a SAS is live on it" if live else "")
 
 
 def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
@@ -75,8 +59,8 @@ def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
         source=_source(creation),
         encrypted=True,
         key=lower(section(properties.get("encryption")).get("diskEncryptionSetId")),
-        guards=_containers(address, account),
-        limits=_limits(properties),
+        guards=containers(address, account),
+        limits=network_limits(properties),
         attributes=_attributes(listed, properties, creation),
         facts=_facts(listed, properties, creation),
         tags=labels(listed.get("tags")),
@@ -85,60 +69,14 @@ def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
 
 def _uid(address: str, properties: Mapping[str, Any]) -> str:
     """The incarnation: names come back, uniqueId never does. API versions before 2020 do not send it."""
-    return lower(properties.get("uniqueId")) or f"{address.lower()}@{text(properties.get('timeCreated')) or ''}"
-
-
-def _unborn(listed: Mapping[str, Any]) -> bool:
-    """Still being made and without an identity: it is a resource once it has one."""
-    properties = section(listed.get("properties"))
-    being_made = (lower(properties.get("provisioningState")) or "") in _BEING_MADE
-    return being_made and not properties.get("uniqueId") and not properties.get("timeCreated")
-
-
-def _is_live(listed: Mapping[str, Any]) -> bool:
-    return (lower(section(listed.get("properties")).get("diskState")) or "") in _LIVE
+    return lower(properties.get("uniqueId")) or incarnation(address, properties.get("timeCreated"))
 
 
 def _source(creation: Mapping[str, Any]) -> str | None:
     for name in ("sourceResourceId", "elasticSanResourceId", "storageAccountId"):
         if found := lower(creation.get(name)):
             return "/" + found.lstrip("/")
-    return _bare_url(creation.get("sourceUri"))
-
-
-def _bare_url(value: Any) -> str | None:
-    """A URL without its query: a source blob's may carry a SAS, which is a secret."""
-    url = text(value)
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else None
-
-
-def _containers(address: str, account: str) -> tuple[str, ...]:
-    """Resource group and subscription. Management groups lie behind the subscription: named here, the first role
-    assignment on one would rewrite every snapshot below it."""
-    parts = address.lower().strip("/").split("/")
-    subscription = f"/subscriptions/{account}"
-    if len(parts) > 3 and parts[2] == "resourcegroups":
-        return (f"{subscription}/resourcegroups/{parts[3]}", subscription)
-    return (subscription,)
-
-
-def _limits(properties: Mapping[str, Any]) -> Limits | None:
-    """What the snapshot's own network settings do to a download link: it works from the open internet only where both
-    are open; AllowPrivate lets it through a private endpoint alone."""
-    policy = choice(properties.get("networkAccessPolicy"), *_NETWORK)
-    public = choice(properties.get("publicNetworkAccess"), *_PUBLIC_ACCESS)
-    if policy in ("DenyAll", "AllowPrivate") or public == "Disabled":
-        return Limits(blocks=(PrincipalKind.BEARER,))
-    for value, known in ((policy, _NETWORK), (public, _PUBLIC_ACCESS)):
-        if value is not None and value not in known:
-            return Limits(unknown=f"network setting {value[:40]!r} is not one this version knows")
-    return None
+    return bare(creation.get("sourceUri"))
 
 
 def _attributes(
@@ -150,9 +88,7 @@ def _attributes(
     return {
         "location": lower(listed.get("location")),
         "sku": text(section(listed.get("sku")).get("name")),
-        "network_access_policy": choice(properties.get("networkAccessPolicy"), *_NETWORK),
-        "public_network_access": choice(properties.get("publicNetworkAccess"), *_PUBLIC_ACCESS),
-        "disk_access": lower(properties.get("diskAccessId")),
+        **network_attributes(properties),
         "data_access_auth_mode": choice(properties.get("dataAccessAuthMode"), "AzureActiveDirectory", "None"),
         "encryption_type": text(encryption.get("type")),
         "security_type": text(security.get("securityType")),
@@ -166,6 +102,7 @@ def _attributes(
         "os_type": text(properties.get("osType")),
         "hyper_v_generation": text(properties.get("hyperVGeneration")),
         "supports_hibernation": flag(properties.get("supportsHibernation")),
+        "live_sas": is_live(listed) or None,  # a grant too; this shows it while the roles beside it cannot be read
         "created_by_type": text(section(listed.get("systemData")).get("createdByType")),
     }
 
@@ -188,10 +125,10 @@ COLLECTOR = Collector(
     title="Managed disk snapshots",
     where=frozenset({Where.GLOBAL}),
     read=read,
-    permissions=(LIST_SNAPSHOTS, LIST_ASSIGNMENTS, READ_ROLES),
-    calls="1 per page of snapshots + 1 per page of role assignments + 1 for the roles, per subscription",
+    permissions=(LIST_SNAPSHOTS, *PERMISSIONS),
+    calls=f"1 per page of snapshots + {CALLS}",
     blind=(
         "Who asked for a live SAS and until when; downloads; a SAS minted and revoked between two runs; members of "
-        "groups; whether a user is a guest; PIM-eligible roles; deny assignments; private endpoints of other tenants."
+        "groups; whom a deny assignment leaves out through a group."
     ),
 )

@@ -12,6 +12,7 @@ _LONGEST_WAIT = 600.0
 _PASSING = frozenset({408, 500, 502, 503, 504})
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _SUBSCRIPTION_OFF = frozenset({"DisabledSubscription", "ReadOnlyDisabledSubscription", "SubscriptionDisabled"})
+_NO_SUBSCRIPTION = frozenset({"SubscriptionNotFound", "InvalidSubscriptionId"})
 _PROVIDER_OFF = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
 
 
@@ -72,6 +73,20 @@ def classify(error: BaseException) -> Miss | None:
     return _unparsable(what, where)
 
 
+def is_gone(error: Unread) -> bool:
+    """Whether what was listed a moment ago is not there any more. A subscription that is gone is another matter."""
+    return _status(error.error) == 404 and _code(error.error) not in _NO_SUBSCRIPTION
+
+
+def has_code(error: Unread, code: str) -> bool:
+    return _code(error.error) == code
+
+
+def is_unregistered(error: Unread) -> bool:
+    """Whether the provider was never switched on in the subscription."""
+    return _code(error.error) in _PROVIDER_OFF
+
+
 def _refused(status: int, code: str, what: str, where: str) -> Miss:
     named = f" ({code})" if code else ""
     if status == 429:
@@ -84,10 +99,13 @@ def _refused(status: int, code: str, what: str, where: str) -> Miss:
     if code in _SUBSCRIPTION_OFF:
         words = "re-enable it, or leave it out of the configuration"
         return Miss(Outcome.DISABLED, f"{what} refused{where}{named}, the subscription is disabled: {words}")
+    if status == 403 and what.startswith("graph:"):
+        words = "grant this application permission of Microsoft Graph to the collector's identity, with admin consent"
+        return Miss(Outcome.DENIED, f"{what} denied{where}: {words}")
     if status == 403:
         words = "grant this action to the collector's identity, at the subscription or above (Reader has it)"
         return Miss(Outcome.DENIED, f"{what} denied{where}: {words}")
-    if code in ("SubscriptionNotFound", "InvalidSubscriptionId"):
+    if code in _NO_SUBSCRIPTION:
         words = "it does not exist, or the collector's identity has no role in it"
         return Miss(Outcome.DENIED, f"{what} found no such subscription{where}: {words}")
     if status >= 500:

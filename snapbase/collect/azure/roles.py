@@ -1,4 +1,4 @@
-"""Pure: what an Azure role definition lets its holder do with the data of a snapshot."""
+"""Pure: what an Azure role definition lets its holder do with the data of each kind of resource."""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +9,64 @@ from typing import Any
 from snapbase.collect.azure.fields import items, lower, section, text
 from snapbase.model import Access, Grant, Principal, PrincipalKind
 
-ACTIONS: Mapping[Access, str] = {
-    Access.READ: "Microsoft.Compute/snapshots/beginGetAccess/action",
-    Access.RESHARE: "Microsoft.Authorization/roleAssignments/write",
-}
-"""The action that decides each access. beginGetAccess mints a download link, and is what ARM checks on the source when
-somebody copies a snapshot or makes a disk of it (Azure RBAC resource provider operations, Microsoft.Compute)."""
+_ASSIGN = "Microsoft.Authorization/roleAssignments/write"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that holds data, and the actions any one of which gives an access to it."""
+
+    name: str
+    ways: Mapping[Access, tuple[str, ...]]
+    download: str = ""
+    """The data action that a link's user needs where dataAccessAuthMode is AzureActiveDirectory."""
+
+
+SNAPSHOT = Thing(
+    "snapshots",
+    {Access.READ: ("Microsoft.Compute/snapshots/beginGetAccess/action",), Access.RESHARE: (_ASSIGN,)},
+    download="Microsoft.Compute/snapshots/download/action",
+)
+"""beginGetAccess mints a download link, and is what ARM checks on the source when somebody copies a snapshot or makes a
+disk of it (Azure RBAC resource provider operations, Microsoft.Compute)."""
+DISK = Thing(
+    "disks",
+    {Access.READ: ("Microsoft.Compute/disks/beginGetAccess/action",), Access.RESHARE: (_ASSIGN,)},
+    download="Microsoft.Compute/disks/download/action",
+)
+_RESTORE_POINTS = "Microsoft.Compute/restorePointCollections/restorePoints"
+RESTORE_POINT = Thing(
+    "restore points",
+    {
+        Access.READ: (
+            f"{_RESTORE_POINTS}/retrieveSasUris/action",
+            f"{_RESTORE_POINTS}/diskRestorePoints/beginGetAccess/action",
+        ),
+        Access.RESHARE: (_ASSIGN,),
+    },
+)
+IMAGE = Thing("images", {Access.LAUNCH: ("Microsoft.Compute/images/read",), Access.RESHARE: (_ASSIGN,)})
+"""A machine of one's own is made from an image with read on the image alone."""
+GALLERY = Thing(
+    "galleries",
+    {
+        Access.LAUNCH: ("Microsoft.Compute/galleries/images/versions/read",),
+        Access.RESHARE: (_ASSIGN, "Microsoft.Compute/galleries/share/action"),
+    },
+)
+"""Reader on a gallery is how it is shared by role (Share gallery resources using RBAC, learn.microsoft.com)."""
+_RECOVERY_POINTS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints"
+VAULT = Thing("recovery points", {Access.RESTORE: (f"{_RECOVERY_POINTS}/restore/action",), Access.RESHARE: (_ASSIGN,)})
+BACKUP_VAULT = Thing(
+    "backups",
+    {
+        Access.RESTORE: ("Microsoft.DataProtection/backupVaults/backupInstances/restore/action",),
+        Access.RESHARE: (_ASSIGN,),
+    },
+)
+OTHER_THINGS = (DISK, RESTORE_POINT, VAULT, BACKUP_VAULT)
+"""What roles above resources are asked for beside snapshots. Not images and galleries: every Reader may launch them."""
+SOMEBODY_ELSES_LINK = "only through a download link that somebody else mints"
 
 _KINDS = {
     "user": PrincipalKind.USER,
@@ -25,20 +77,53 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """Actions minus notActions."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    data: tuple[str, ...]
+    not_data: tuple[str, ...]
+
+    def allows(self, action: str) -> bool:
+        return _matches(self.actions, action) and not _matches(self.not_actions, action)
+
+    def allows_data(self, action: str) -> bool:
+        return _matches(self.data, action) and not _matches(self.not_data, action)
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
-    """A role definition, as far as it reaches data. A role without any access is of no interest here."""
+    """A role definition."""
 
     name: str
-    access: frozenset[Access]
+    permissions: tuple[Permission, ...]
+
+    def allows(self, action: str) -> bool:
+        """Permissions add up: what one takes away, another may give."""
+        return any(each.allows(action) for each in self.permissions)
+
+    def ways(self, thing: Thing) -> dict[Access, tuple[str, ...]]:
+        """Each access it gives to a thing, with the actions that give it."""
+        found = {level: tuple(filter(self.allows, actions)) for level, actions in thing.ways.items()}
+        return {level: actions for level, actions in found.items() if actions}
+
+    def downloads(self, thing: Thing) -> bool:
+        return bool(thing.download) and any(each.allows_data(thing.download) for each in self.permissions)
 
 
 def role_of(definition: Mapping[str, Any]) -> Role:
-    """A role definition as the API answers it. Its permissions add up; each is its actions minus its notActions."""
+    """A role definition as the API answers it."""
     properties = section(definition.get("properties"))
-    permissions = [section(each) for each in items(properties.get("permissions"))]
-    access = {level for level, action in ACTIONS.items() if any(_allows(each, action) for each in permissions)}
     name = text(properties.get("roleName")) or role_id(definition.get("id"))
-    return Role(name, frozenset(access))
+    return Role(name, permissions_of(properties))
+
+
+def permissions_of(properties: Mapping[str, Any]) -> tuple[Permission, ...]:
+    """The permissions of a role definition, or of a deny assignment: both are written alike."""
+    names = ("actions", "notActions", "dataActions", "notDataActions")
+    found = [section(each) for each in items(properties.get("permissions"))]
+    return tuple(Permission(*(_strings(each.get(name)) for name in names)) for each in found)
 
 
 def role_id(definition_id: Any) -> str:
@@ -46,21 +131,23 @@ def role_id(definition_id: Any) -> str:
     return (lower(definition_id) or "").rpartition("/")[2]
 
 
-def grants_of(assignment: Mapping[str, Any], role: Role) -> frozenset[Grant]:
-    """What one role assignment gives its principal."""
-    properties = section(assignment.get("properties"))
+def holder_of(properties: Mapping[str, Any]) -> Principal:
+    """Whom an assignment is made to."""
     kind = _KINDS.get(lower(properties.get("principalType")) or "", PrincipalKind.OTHER)
-    principal = Principal(kind, lower(properties.get("principalId")) or "unknown")
-    condition = text(properties.get("condition")) or ""
-    return frozenset(Grant(principal, level, f"azure.rbac/{role.name}", condition) for level in role.access)
+    return Principal(kind, lower(properties.get("principalId")) or "unknown")
 
 
-def _allows(permission: Mapping[str, Any], action: str) -> bool:
-    return _matches(permission.get("actions"), action) and not _matches(permission.get("notActions"), action)
+def download_grant(principal: Principal, role: Role) -> Grant:
+    """What a data action alone is worth."""
+    return Grant(principal, Access.READ, f"azure.rbac.data/{role.name}", SOMEBODY_ELSES_LINK)
 
 
-def _matches(patterns: Any, action: str) -> bool:
-    return any(_pattern(each).fullmatch(action) for each in items(patterns) if isinstance(each, str))
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in items(value) if isinstance(each, str))
+
+
+def _matches(patterns: tuple[str, ...], action: str) -> bool:
+    return any(_pattern(each).fullmatch(action) for each in patterns)
 
 
 @lru_cache(maxsize=4096)

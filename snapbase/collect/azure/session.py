@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from snapbase.collect.azure.errors import Unread, classify, verdict
 from snapbase.collect.azure.fields import items, lower, section, text
+from snapbase.collect.azure.paging import pager
 from snapbase.collect.azure.signin import SignIn
 from snapbase.collect.collector import Target, Where
 from snapbase.collect.runtime import Runtime
@@ -17,6 +19,8 @@ T = TypeVar("T")
 LOCATION = "global"
 """Every list read here covers a whole subscription, all regions at once."""
 LIST_SUBSCRIPTIONS = "Microsoft.Resources/subscriptions/read"
+LIST_DESCENDANTS = "Microsoft.Management/managementGroups/descendants/read"
+_DESCENDANTS_API = "2020-05-01"
 _UNREADABLE_STATES = frozenset({"disabled", "deleted"})
 """Of Enabled, Warned, PastDue, Disabled and Deleted (Subscriptions REST API); the middle two still answer."""
 
@@ -107,9 +111,19 @@ class Subscription:
         self.runtime = runtime
         self.compute = ComputeManagementClient(subscription_id=self.id, **sign_in.options)
         self.authorization = AuthorizationManagementClient(subscription_id=self.id, **sign_in.options)
+        self._options = sign_in.options
+        self.directory = sign_in.directory
+        self.graph = sign_in.graph
         self._caller = Caller(runtime, self.id)
         self.get = self._caller.get
         self.pages = self._caller.pages
+
+    @cached_property
+    def eligibility(self) -> Any:
+        """azure-mgmt-authorization in the version that knows eligible roles."""
+        from azure.mgmt.authorization.v2020_10_01 import AuthorizationManagementClient
+
+        return AuthorizationManagementClient(subscription_id=self.id, **self._options)
 
     @property
     def uid(self) -> str:
@@ -141,17 +155,36 @@ class AzureConnection:
                 raise
             yield from (Target(each, ANYWHERE, where=Where.GLOBAL, failure=failure) for each in wanted)
             return
-        for each in wanted or sorted(visible):
+        for each in wanted or sorted(visible.keys() | self._managed(visible)):
             yield self._target(visible[each]) if each in visible else _invisible(each)
 
     def _visible(self) -> dict[str, Mapping[str, Any]]:
-        from azure.mgmt.resource.subscriptions import SubscriptionClient
-
-        client = SubscriptionClient(**self._sign_in.options)
         found: dict[str, Mapping[str, Any]] = {}
-        for page in Caller(self._runtime, "").pages(LIST_SUBSCRIPTIONS, client.subscriptions.list):
+        for page in Caller(self._runtime, "").pages(LIST_SUBSCRIPTIONS, self._client.subscriptions.list):
             found.update({key: each for each in page if (key := lower(each.get("subscriptionId")))})
         return found
+
+    def _managed(self, visible: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Every subscription that the tenants' root management groups know of, whose ids are those of the tenants
+        (Management Groups REST API, Descendants). One in which we have no role shows up nowhere else; few may read
+        this, and who may not reads what is visible."""
+        tenants = {lower(each.get("tenantId")) for each in visible.values()} | {self._entry.tenant_id}
+        found: set[str] = set()
+        for tenant in sorted(filter(None, tenants)):
+            path = f"/providers/Microsoft.Management/managementGroups/{tenant}/descendants"
+            listing = partial(pager, self._client.send_request, path, _DESCENDANTS_API)
+            try:
+                for page in Caller(self._runtime, "").pages(LIST_DESCENDANTS, listing):
+                    found.update(key for each in page if (key := _subscription_in(each)))
+            except Unread:
+                continue
+        return found
+
+    @cached_property
+    def _client(self) -> Any:
+        from azure.mgmt.resource.subscriptions import SubscriptionClient
+
+        return SubscriptionClient(**self._sign_in.options)
 
     def _target(self, listed: Mapping[str, Any]) -> Target:
         subscription = Subscription(listed, self._sign_in, self._runtime)
@@ -162,6 +195,11 @@ class AzureConnection:
             failure = Miss(Outcome.DISABLED, reason)
             return Target(subscription.id, ANYWHERE, where=Where.GLOBAL, label=label, failure=failure)
         return Target(subscription.id, LOCATION, subscription, Where.GLOBAL, label)
+
+
+def _subscription_in(descendant: Mapping[str, Any]) -> str | None:
+    kind = lower(descendant.get("type")) or ""
+    return lower(descendant.get("name")) if kind.endswith("/subscriptions") else None
 
 
 def _invisible(subscription: str) -> Target:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +12,33 @@ from snapbase.config import AzureEntry, is_loopback
 from snapbase.errors import CredentialsError
 
 PUBLIC = "https://management.azure.com"
-_AUTHORITIES = {
-    "management.chinacloudapi.cn": "login.chinacloudapi.cn",
-    "management.usgovcloudapi.net": "login.microsoftonline.us",
+
+
+@dataclass(frozen=True, slots=True)
+class _Cloud:
+    """One of Azure's clouds (azure.core AzureClouds, azure.mgmt.core get_arm_endpoints, azure.identity
+    AzureAuthorityHosts; Microsoft Graph national cloud deployments)."""
+
+    audience: str
+    graph: str
+    authority: str | None = None
+    """None: azure-identity decides: the public cloud, or AZURE_AUTHORITY_HOST."""
+
+
+_CLOUDS = {
+    "management.azure.com": _Cloud("https://management.azure.com", "https://graph.microsoft.com"),
+    "management.chinacloudapi.cn": _Cloud(
+        "https://management.chinacloudapi.cn",
+        "https://microsoftgraph.chinacloudapi.cn",
+        "login.chinacloudapi.cn",
+    ),
+    "management.usgovcloudapi.net": _Cloud(
+        "https://management.core.usgovcloudapi.net",
+        "https://graph.microsoft.us",
+        "login.microsoftonline.us",
+    ),
 }
-"""The sign-in host of each sovereign cloud's ARM endpoint (azure.core AzureClouds, azure.identity
-AzureAuthorityHosts). Elsewhere azure-identity decides: the public cloud, or AZURE_AUTHORITY_HOST."""
+"""By the host of the ARM endpoint: `endpoint` in the configuration chooses the cloud."""
 _CONNECT_SECONDS, _READ_SECONDS = 10, 120
 _CONNECTIONS = 64
 _HINT = "Sign in (az login), or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret, certificate or federated token."
@@ -31,7 +52,7 @@ class SignIn:
 
     @property
     def endpoint(self) -> str:
-        return (self.entry.endpoint_url or PUBLIC).rstrip("/")
+        return (self.entry.endpoint or PUBLIC).rstrip("/")
 
     @property
     def local(self) -> bool:
@@ -48,7 +69,7 @@ class SignIn:
         return {
             "credential": self._credential,
             "base_url": self.endpoint,
-            "policies": self._policies,
+            "policies": self._policies_of(self.endpoint, self._scope),
             "transport": self._transport,
         }
 
@@ -69,7 +90,24 @@ class SignIn:
 
     @property
     def _scope(self) -> str:
-        return f"{self.endpoint}/.default"
+        return f"{self._cloud.audience}/.default"
+
+    @property
+    def _cloud(self) -> _Cloud:
+        """Of an endpoint that is none of Microsoft's (a proxy, an Azure Stack) nothing else is known."""
+        return _CLOUDS.get(urlsplit(self.endpoint).hostname or "", _Cloud(self.endpoint, ""))
+
+    @property
+    def graph(self) -> str:
+        """Microsoft Graph's endpoint of the same cloud; empty where there is none to be known."""
+        return self.endpoint if self.local else self._cloud.graph
+
+    def directory(self) -> Any:
+        """A client of Microsoft Graph, with the same pipeline: reads only, to no other host."""
+        from azure.core import PipelineClient
+
+        policies = self._policies_of(self.graph, f"{self.graph}/.default")
+        return PipelineClient(self.graph, policies=policies, transport=self._transport)
 
     @cached_property
     def _credential(self) -> Any:
@@ -77,15 +115,14 @@ class SignIn:
             return object()
         from azure.identity import DefaultAzureCredential
 
-        authority = _AUTHORITIES.get(urlsplit(self.endpoint).hostname or "")
+        authority = self._cloud.authority
         options: dict[str, Any] = {"authority": authority} if authority else {}
         if self.entry.tenant_id is None:
             return DefaultAzureCredential(**options)
         options["additionally_allowed_tenants"] = [self.entry.tenant_id]
         return _OfTenant(DefaultAzureCredential(**options), self.entry.tenant_id)
 
-    @cached_property
-    def _policies(self) -> list[Any]:
+    def _policies_of(self, endpoint: str, scope: str) -> list[Any]:
         from azure.core.pipeline import policies
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
@@ -93,24 +130,14 @@ class SignIn:
             # azure-core refuses to sign a plain http request; a fixed header goes to this machine and nowhere else.
             authentication = policies.HeadersPolicy({"Authorization": "Bearer faketoken"})
         else:
-            authentication = ARMChallengeAuthenticationPolicy(self._credential, self._scope)
+            authentication = ARMChallengeAuthenticationPolicy(self._credential, scope)
         return [
             policies.RequestIdPolicy(),
             policies.UserAgentPolicy("snapbase"),
-            policies.CustomHookPolicy(raw_request_hook=self._only_reads_here),
+            policies.CustomHookPolicy(raw_request_hook=partial(_only_reads, endpoint)),
             policies.ContentDecodePolicy(),
             authentication,
         ]
-
-    def _only_reads_here(self, request: Any) -> None:
-        """Stops what is not a read, and a nextLink to another host before the token is sent there."""
-        from azure.core.exceptions import AzureError
-
-        method, url = request.http_request.method, request.http_request.url
-        if method != "GET":
-            raise RuntimeError(f"the collector only reads, and was about to send a {method}")
-        if origin(url) != origin(self.endpoint):
-            raise AzureError("the answer points to another host")
 
     @cached_property
     def _transport(self) -> Any:
@@ -135,6 +162,17 @@ class _OfTenant:
     def get_token(self, *scopes: str, **options: Any) -> Any:
         options.setdefault("tenant_id", self.tenant)
         return self.credential.get_token(*scopes, **options)
+
+
+def _only_reads(endpoint: str, request: Any) -> None:
+    """Stops what is not a read, and a nextLink to another host before the token is sent there."""
+    from azure.core.exceptions import AzureError
+
+    method, url = request.http_request.method, request.http_request.url
+    if method != "GET":
+        raise RuntimeError(f"the collector only reads, and was about to send a {method}")
+    if origin(url) != origin(endpoint):
+        raise AzureError("the answer points to another host")
 
 
 def origin(url: str) -> tuple[str, str, int] | None:

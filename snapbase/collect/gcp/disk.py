@@ -21,7 +21,7 @@ from snapbase.collect.gcp.resource import (
 )
 from snapbase.collect.gcp.roles import DISK
 from snapbase.collect.gcp.session import Project
-from snapbase.model import Miss, Observation, Resource, Scope
+from snapbase.model import Miss, Observation, Resource, ResourceType, Scope
 
 _APIS = {"zones": Api("DisksClient", "disks"), "regions": Api("RegionDisksClient", "regionDisks")}
 
@@ -56,6 +56,7 @@ def _resource(project: Project, place: str, disk: Any) -> Resource:
     return Resource(
         uid=f"{path}/{disk.id}",
         address=f"{path}/{disk.name}",
+        type=ResourceType.DISK,
         name=disk.name,
         created_at=instant(disk.creation_timestamp),
         owner=project.id,

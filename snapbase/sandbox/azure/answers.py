@@ -74,7 +74,7 @@ def faulty(fault: Fault, operation: str, subscription: str, retry_after: str) ->
 
 def _disabled(operation: str) -> Answer:
     provider = operation.partition("/")[0]
-    if provider == "Microsoft.Compute":
+    if provider not in ("Microsoft.Resources", "Microsoft.Authorization"):  # those two are always registered
         text = f"The subscription is not registered to use namespace '{provider}'."
         return error(409, "MissingSubscriptionRegistration", text)
     return error(403, "DisabledSubscription", "The subscription is disabled and therefore marked as read only.")

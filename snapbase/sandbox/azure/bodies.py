@@ -4,7 +4,9 @@ Names only: values of enums are open in ARM, and Microsoft's own examples carry 
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = Mapping[str, "Shape | None"]
 
 
 class Malformed(Exception):
@@ -29,6 +31,27 @@ def check_authorization(body: Any, model: str) -> None:
     from azure.mgmt.authorization.v2022_04_01 import models
 
     _refuse(model, _unmapped(body, model, vars(models)))
+
+
+def check_eligibility(body: Any, model: str) -> None:
+    """The same of the version that knows eligible roles."""
+    from azure.mgmt.authorization.v2020_10_01 import models
+
+    _refuse(model, _unmapped(body, model, vars(models)))
+
+
+def check_shape(body: Any, name: str, shape: Shape) -> None:
+    """Checks a body of a provider whose SDK is not installed against its field names; None: whatever is in there."""
+    _refuse(name, _misshapen(body, shape))
+
+
+def _misshapen(body: Mapping[str, Any], shape: Shape, path: str = "") -> Iterator[str]:
+    for name, value in body.items():
+        inner = shape.get(name)
+        if name not in shape:
+            yield f"{path}{name}"
+        elif inner is not None and isinstance(value, Mapping):
+            yield from _misshapen(value, inner, f"{path}{name}.")
 
 
 def _refuse(model: str, unknown: Iterator[str]) -> None:

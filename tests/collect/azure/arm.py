@@ -1,15 +1,18 @@
 """Reads the sandbox through the real SDKs as the engine does, without the engine."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from snapbase.collect.azure import compute_snapshot, rbac
 from snapbase.collect.azure.session import AzureConnection
-from snapbase.collect.collector import Collector, Target
+from snapbase.collect.collector import Collector, Target, collectors
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
 from snapbase.config import AzureEntry
 from snapbase.model import Grant, Observation, Scope
+from snapbase.sandbox.azure.answers import Answer
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.estate import Body
 from snapbase.sandbox.azure.server import SUBSCRIPTIONS, AzureSandbox
@@ -22,8 +25,13 @@ WHO = "00000000-0000-4000-8000-0000000000ff"
 
 
 def _runtime() -> Runtime:
-    """Three attempts, without waiting between them."""
-    return Runtime(threads=2, limiter=Limiter(attempts=3, sleep=lambda _: None))
+    """Three attempts; waiting moves the limiter's clock and nothing else."""
+    now = [0.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return Runtime(threads=2, limiter=Limiter(attempts=3, clock=lambda: now[0], sleep=wait))
 
 
 @dataclass
@@ -43,7 +51,7 @@ class Arm:
         return self.sandbox.switchboard
 
     def connect(self, subscriptions: Sequence[str] = ()) -> AzureConnection:
-        return AzureConnection(AzureEntry(endpoint_url=self.url, subscriptions=tuple(subscriptions)), self.runtime)
+        return AzureConnection(AzureEntry(endpoint=self.url, subscriptions=tuple(subscriptions)), self.runtime)
 
     def target(self) -> Target:
         return next(self.connect([SUBSCRIPTION]).targets())
@@ -54,6 +62,10 @@ class Arm:
         self.runtime = _runtime()
         target = self.target()
         return list(collector.read(target.handle, Scope("azure", target.account, target.location, collector.kind)))
+
+    def kind(self, name: str) -> list[Observation]:
+        """What a new run reads of a kind, by its name."""
+        return self.read(next(each for each in collectors("azure") if each.kind == name))
 
     def snapshots(self) -> dict[str, Observation]:
         """By name."""
@@ -68,7 +80,37 @@ class Arm:
 
     def stored(self, name: str) -> Body:
         """The body behind a snapshot, to be changed as no SDK could."""
-        return self.sandbox.estate.snapshot(f"{self.group}/providers/Microsoft.Compute/snapshots/{name}")
+        return self.sandbox.estate.resource(f"{self.group}/providers/Microsoft.Compute/snapshots/{name}")
+
+    def deny(self, scope: str, actions: Sequence[str], **properties: Any) -> None:
+        """A deny assignment as only Azure's own services make them: of everyone, unless `properties` say otherwise."""
+        kind = "Microsoft.Authorization/denyAssignments"
+        everyone = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+        body = {
+            "denyAssignmentName": "hands off",
+            "scope": scope,
+            "permissions": [{"actions": list(actions), "notActions": []}],
+            "principals": everyone,
+            "excludePrincipals": [],
+            **properties,
+        }
+        address = f"{scope}/providers/{kind}/{uuid.uuid4()}"
+        made = {"id": address, "name": address.rpartition("/")[2], "type": kind, "properties": body}
+        self.sandbox.estate.resources[address.lower()] = made
+
+    def after(self, path_end: str, act: Callable[[], object]) -> None:
+        """Lets `act` happen right after the first call whose path ends so was answered."""
+        answer = self.sandbox.answer
+        done: list[str] = []
+
+        def answered(method: str, target: str, body: Body) -> Answer:
+            found = answer(method, target, body)
+            if not done and target.partition("?")[0].lower().endswith(path_end.lower()):
+                done.append(target)
+                act()
+            return found
+
+        self.sandbox.answer = answered  # type: ignore[method-assign]
 
     def fault(self, kind: FaultKind, operation: str, *, times: int | None = None, skip: int = 0) -> Fault:
         return self.switchboard.break_(Fault(kind, cloud="azure", operation=operation, times=times, skip=skip))

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from snapbase.collect.azure import compute_snapshot, rbac
+from snapbase.collect.azure import compute_snapshot
 from snapbase.collect.azure.errors import Unread, classify, verdict
 from snapbase.collect.azure.fields import moment
+from snapbase.collect.azure.generic import LIST_GROUPS
 from snapbase.collect.azure.session import AzureConnection
 from snapbase.collect.azure.signin import PUBLIC, SignIn, origin
 from snapbase.collect.collector import Target, cloud, collectors
@@ -22,16 +24,17 @@ from snapbase.sandbox.azure.answers import Answer
 from snapbase.sandbox.azure.estate import Body
 from snapbase.sandbox.azure.server import SUBSCRIPTIONS, TENANT, AzureSandbox
 from snapbase.sandbox.faults import FaultKind, Switchboard
-from tests.collect.azure.arm import HERE, SUBSCRIPTION, WHO, Arm
+from tests.collect.azure.arm import GROUP, HERE, SUBSCRIPTION, WHO, Arm
+from tests.collect.azure.makers import BESIDE, MAKERS
 
 SNAPSHOTS = "Microsoft.Compute/snapshots/read"
 LISTING = "Microsoft.Resources/subscriptions/read"
+DESCENDANTS = "Microsoft.Management/managementGroups/descendants/read"
+APPLICATION = "00000000-0000-4000-8000-0000000000aa"
 READ_ONLY = {
-    "Microsoft.Authorization/roleAssignments/read",
-    "Microsoft.Authorization/roleDefinitions/read",
-    "Microsoft.Compute/snapshots/read",
-    "Microsoft.Resources/subscriptions/read",
-    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    LISTING,
+    DESCENDANTS,
+    *(permission for kind in collectors("azure") for permission in kind.permissions),
 }
 
 
@@ -55,7 +58,7 @@ def canned() -> Iterator[_Canned]:
 def _listed(canned: _Canned, body: str) -> list[Target]:
     canned.body = body
     runtime = Runtime(threads=1, limiter=Limiter(attempts=2, sleep=lambda _: None))
-    return list(AzureConnection(AzureEntry(endpoint_url=canned.url), runtime).targets())
+    return list(AzureConnection(AzureEntry(endpoint=canned.url), runtime).targets())
 
 
 def _targets(arm: Arm, *subscriptions: str) -> dict[str, Target]:
@@ -175,7 +178,7 @@ def test_a_slow_answer_is_an_answer(arm: Arm) -> None:
 
 
 def test_a_disabled_subscription_refuses_in_words(arm: Arm) -> None:
-    arm.fault(FaultKind.DISABLED, rbac.LIST_GROUPS)
+    arm.fault(FaultKind.DISABLED, LIST_GROUPS)
     with pytest.raises(Unread) as refused:
         arm.containers()
 
@@ -274,21 +277,64 @@ def test_an_error_code_that_is_not_one_never_reaches_a_report() -> None:
     assert len(miss.reason) <= 300
 
 
-def test_only_reading_operations_are_called(arm: Arm) -> None:
-    address = arm.snapshot("one")
-    arm.writer.assign(address, roles.OWNER, WHO, "User")
+def test_only_reading_operations_are_called_and_each_is_declared(arm: Arm) -> None:
+    for maker in (*MAKERS, *BESIDE):
+        maker.make(arm, "one")
+    arm.writer.assign(HERE, roles.CONTRIBUTOR, WHO, "User")
+    arm.writer.assign(HERE, roles.CONTRIBUTOR, APPLICATION, "ServicePrincipal")
     arm.writer.assign(HERE, "99999999-0000-4000-8000-000000000000", WHO, "User")
     arm.switchboard.calls.clear()
 
-    arm.snapshots()
-    operations = set(arm.runtime.operations)
-    arm.containers()
-    operations |= arm.runtime.operations
+    asked = set()
+    list(arm.connect().targets())
+    for kind in collectors("azure"):
+        arm.read(kind)
+        asked |= arm.runtime.operations
+        assert arm.runtime.operations - {LISTING} <= set(kind.permissions), kind.kind
 
-    assert operations == READ_ONLY
-    assert {call[3] for call in arm.switchboard.calls} == READ_ONLY
-    declared = {each for collector in collectors("azure") for each in collector.permissions}
-    assert declared | {LISTING} == READ_ONLY
+    assert asked | {DESCENDANTS} == {call[3] for call in arm.switchboard.calls}
+    # The definitions of delegations come with them, by a permission of their own.
+    assert asked | {DESCENDANTS} == READ_ONLY - {"Microsoft.ManagedServices/registrationDefinitions/read"}
+    assert all(each.endswith("/read") or each.startswith("graph:") for each in READ_ONLY)
+
+
+def test_a_next_link_to_another_host_never_gets_the_token(arm: Arm) -> None:
+    elsewhere = AzureSandbox(Switchboard())
+    elsewhere.start()
+    for number in range(2):
+        arm.snapshot(f"daily-{number}")
+    handle = arm.target().handle
+    list_here = arm.sandbox.page
+    arm.sandbox.page_size = 1
+
+    def page(found: list[Any], path: str, query: Any) -> Answer:
+        answer = list_here(found, path, query)
+        if path.endswith("/snapshots") and "nextLink" in answer.body:
+            answer.body["nextLink"] = answer.body["nextLink"].replace(arm.url, elsewhere.url)
+        return answer
+
+    arm.sandbox.page = page  # type: ignore[method-assign]
+    try:
+        with pytest.raises(Unread) as refused:
+            list(compute_snapshot.read(handle, Scope("azure", SUBSCRIPTION, "global", "x")))
+    finally:
+        elsewhere.stop()
+
+    miss = classify(refused.value)
+    assert miss is not None
+    assert miss.outcome == Outcome.FAILED
+    assert elsewhere.switchboard.calls == []
+
+
+def test_the_collectors_own_clients_cannot_write(arm: Arm) -> None:
+    arm.snapshot("daily")
+    arm.switchboard.calls.clear()
+    compute = arm.target().handle.compute
+
+    with pytest.raises(RuntimeError, match="only reads"):
+        compute.snapshots.begin_grant_access(GROUP, "daily", {"access": "Read", "durationInSeconds": 60})
+
+    assert {call[3] for call in arm.switchboard.calls} == {LISTING}
 
 
 def test_the_kinds_and_the_cloud_load_without_an_sdk() -> None:
@@ -298,7 +344,7 @@ def test_the_kinds_and_the_cloud_load_without_an_sdk() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert {each.kind for each in collectors("azure")} == {"azure.compute.snapshot", "azure.rbac"}
+    assert {each.kind for each in (*MAKERS, *BESIDE)} < {each.kind for each in collectors("azure")}
     assert cloud("azure").name == "azure"
 
 

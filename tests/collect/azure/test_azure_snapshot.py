@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from snapbase.collect.azure import compute_snapshot
-from snapbase.collect.azure.compute_snapshot import SAS, resource_of
+from snapbase.collect.azure.compute_snapshot import resource_of
 from snapbase.collect.azure.errors import Unread, classify
+from snapbase.collect.azure.managed import SAS
 from snapbase.model import Limits, Outcome, PrincipalKind, Scope
 from snapbase.sandbox.azure import roles
 from snapbase.sandbox.faults import FaultKind
@@ -86,7 +87,7 @@ def test_an_item_that_moves_to_the_next_page_is_yielded_once(arm: Arm) -> None:
     arm.sandbox.page_size = 1
     arm.snapshot("one")
     twin = arm.stored("one") | {"id": f"{arm.group}/providers/Microsoft.Compute/snapshots/two"}
-    arm.sandbox.estate.snapshots[twin["id"].lower()] = twin
+    arm.sandbox.estate.resources[twin["id"].lower()] = twin
 
     observations = arm.read(compute_snapshot.COLLECTOR)
 

@@ -8,16 +8,18 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from snapbase.collect.azure import compute_snapshot
 from snapbase.collect.azure.session import AzureConnection
+from snapbase.collect.collector import collectors
 from snapbase.collect.runtime import Runtime
 from snapbase.config import AzureEntry
 from snapbase.model import Observation, Scope
 from snapbase.sandbox.azure import roles, story
 from snapbase.sandbox.azure.bodies import Malformed, check_authorization, check_compute, check_subscription
 from snapbase.sandbox.azure.clients import Writer
-from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, AzureSandbox
+from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, AzureSandbox, routes
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 
 HERE = f"/subscriptions/{SUBSCRIPTIONS[0]}"
+DEFINITION = "Microsoft.ManagedServices/registrationDefinitions/00000000-0000-4000-8000-000000000001"
 WHO = "00000000-0000-4000-8000-0000000000ff"
 
 
@@ -136,7 +138,7 @@ def test_the_check_finds_what_no_model_has(check: Any, body: dict[str, Any]) -> 
 def test_microsofts_own_example_passes_the_check_and_the_sdk(sandbox: AzureSandbox, writer: Writer) -> None:
     """Snapshot_GetIncrementalSnapshot of azure-rest-api-specs: enums "0", an id of a source without a slash."""
     writer.snapshot("rg-one", "one", "disk")
-    stored = sandbox.estate.snapshot(f"{HERE}/resourceGroups/rg-one/providers/Microsoft.Compute/snapshots/one")
+    stored = sandbox.estate.resource(f"{HERE}/resourceGroups/rg-one/providers/Microsoft.Compute/snapshots/one")
     stored["properties"] = {
         "osType": "Windows",
         "hyperVGeneration": "V1",
@@ -230,26 +232,103 @@ def test_faults_answer_with_arms_own_codes(
 
 def test_every_act_of_the_story_is_there_to_be_found(sandbox: AzureSandbox) -> None:
     story.seed(sandbox.url)
-    before = _by_address(sandbox)
+    before = _everything(sandbox)
 
     acts = story.attack(sandbox.url)
 
-    after = _by_address(sandbox)
-    assert before.keys() == after.keys()
-    changed = {address for address in after if after[address] != before[address]}
-    assert len(changed) == len(acts)
-    assert all(any(address.endswith(act.uid_contains) for address in changed) for act in acts)
-    assert {act.rule for act in acts} == {"bearer-access", "network-exposure", "snapshot-replaced"}
+    after = _everything(sandbox)
+    changed = [f"{key} {each.resource.address}" for key, each in after.items() if before.get(key) != each]
+    for act in acts:
+        assert any(act.uid_contains in each for each in changed), act.did
+    for each in changed:
+        assert any(act.uid_contains in each for act in acts), each
 
 
-def _by_address(sandbox: AzureSandbox) -> dict[str, Observation]:
-    return {each.resource.address: each for one in SUBSCRIPTIONS for each in _snapshots(sandbox, one)}
+def _everything(sandbox: AzureSandbox) -> dict[str, Observation]:
+    runtime = Runtime(threads=1)
+    found = {}
+    for target in AzureConnection(AzureEntry(endpoint=sandbox.url), runtime).targets():
+        for kind in collectors("azure"):
+            read = kind.read(target.handle, Scope("azure", target.account, target.location, kind.kind))
+            found.update({each.resource.uid: each for each in read})
+    runtime.close()
+    return found
 
 
 def _snapshots(sandbox: AzureSandbox, subscription: str) -> list[Observation]:
     runtime = Runtime(threads=1)
-    entry = AzureEntry(endpoint_url=sandbox.url, subscriptions=(subscription,))
+    entry = AzureEntry(endpoint=sandbox.url, subscriptions=(subscription,))
     (target,) = AzureConnection(entry, runtime).targets()
     found = list(compute_snapshot.read(target.handle, Scope("azure", subscription, "global", "x")))
     runtime.close()
     return found
+
+
+def test_the_folder_is_the_registry() -> None:
+    operations = {route.operation.rpartition("/")[0] for route in routes()}
+
+    for kind in ("disks", "images", "galleries", "diskAccesses", "restorePointCollections", "snapshots"):
+        assert f"Microsoft.Compute/{kind}" in operations
+    assert {"Microsoft.RecoveryServices/vaults", "Microsoft.DataProtection/backupVaults"} <= operations
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda writer: writer.disk("rg-one", "one", diskColour="red"),
+        lambda writer: writer.vault("rg-one", "one", softDelete="Enabled"),
+        lambda writer: writer.vault("rg-one", "one", "DataProtection/backupVaults", publicNetworkAccess="Enabled"),
+        lambda writer: writer.put(f"{HERE}/providers/{DEFINITION}", "2022-10-01", {"properties": {"tenant": WHO}}),
+    ],
+)
+def test_a_field_that_no_model_of_the_kind_has_is_refused(writer: Writer, make: Any) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        make(writer)
+
+    assert refused.value.status_code == 400
+
+
+def test_a_gallery_hides_its_groups_unless_they_are_asked_for(writer: Writer) -> None:
+    writer.gallery("rg-one", "one", "Groups")
+    groups = [{"type": "AADTenants", "ids": [WHO]}]
+    profile = writer.compute.gallery_sharing_profile
+    profile.begin_update("rg-one", "one", {"operationType": "Add", "groups": groups}).result()
+
+    galleries = writer.compute.galleries
+    asked = galleries.get("rg-one", "one", expand="SharingProfile/Groups").properties.sharing_profile
+    assert [each.ids for each in asked.groups] == [[WHO]]
+    assert galleries.get("rg-one", "one").properties.sharing_profile.groups is None
+    assert [each.properties.sharing_profile.groups for each in galleries.list()] == [None]
+
+
+def test_what_lies_inside_goes_with_what_holds_it(writer: Writer) -> None:
+    writer.restore_point("rg-one", "vm", "first")
+    collections, points = writer.compute.restore_point_collections, writer.compute.restore_points
+    assert points.get("rg-one", "vm", "first").name == "first"
+
+    collections.begin_delete("rg-one", "vm").result()
+
+    with pytest.raises(ResourceNotFoundError):
+        points.get("rg-one", "vm", "first")
+
+
+def test_microsofts_own_example_of_a_disk_restore_point_passes_the_check(sandbox: AzureSandbox, writer: Writer) -> None:
+    """DiskRestorePoint_Get of azure-rest-api-specs."""
+    writer.restore_point("rg-one", "vm", "first")
+    kind = "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints"
+    (stored,) = sandbox.estate.of_type(kind, HERE)
+    stored["properties"] = {
+        "timeCreated": "2020-09-16T04:41:35.079872+00:00",
+        "sourceResourceId": f"{HERE}/resourceGroups/rg-one/providers/Microsoft.Compute/disks/TestDisk45ceb03433006d1b",
+        "osType": "Windows",
+        "hyperVGeneration": "V1",
+        "familyId": "996bf3ce-b6ff-4e86-9db6-dc27ea06cea5",
+        "sourceUniqueId": "48e058b1-7eea-4968-b532-10a8a1130c13",
+        "networkAccessPolicy": "AllowAll",
+        "publicNetworkAccess": "Disabled",
+        "logicalSectorSize": 4096,
+    }
+
+    (listed,) = writer.compute.disk_restore_point.list_by_restore_point("rg-one", "vm", "first")
+
+    assert listed.properties.public_network_access == "Disabled"

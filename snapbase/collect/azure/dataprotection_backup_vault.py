@@ -1,0 +1,57 @@
+"""Backup vaults (Microsoft.DataProtection): whether backups can be restored elsewhere, and deleted for good.
+
+Read through the generic pipeline: azure-mgmt-dataprotection would be one more package for this one list. Its models
+(2.2.0, BackupVaultResource) name the fields.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
+from snapbase.collect.azure.fields import flag, lower, section
+from snapbase.collect.azure.generic import optional
+from snapbase.collect.azure.managed import observe, shared_of
+from snapbase.collect.azure.roles import BACKUP_VAULT
+from snapbase.collect.azure.session import Subscription
+from snapbase.collect.azure.vaults import immutability, protects, state, vault
+from snapbase.collect.collector import Collector, Where
+from snapbase.model import Observation, Resource, Scope
+
+LIST_VAULTS = "Microsoft.DataProtection/backupVaults/read"
+_API = "2024-04-01"
+
+
+def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
+    """Every backup vault of the subscription."""
+    path = f"{subscription.uid}/providers/Microsoft.DataProtection/backupVaults"
+    shared = shared_of(subscription)
+    for listed in optional(subscription, LIST_VAULTS, path, _API):
+        yield observe(resource_of(listed, scope.account), BACKUP_VAULT, shared)
+
+
+def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
+    """A vault as ARM describes it (Data Protection REST API, Backup Vault)."""
+    properties = section(listed.get("properties"))
+    security = section(properties.get("securitySettings"))
+    features = section(properties.get("featureSettings"))
+    key = section(section(security.get("encryptionSettings")).get("keyVaultProperties"))
+    posture = {
+        "immutability": immutability(security),
+        **protects(section(security.get("softDeleteSettings")).get("state")),
+        "cross_subscription_restore": state(section(features.get("crossSubscriptionRestoreSettings")).get("state")),
+        "cross_region_restore": state(section(features.get("crossRegionRestoreSettings")).get("state")),
+        "resource_guard": flag(properties.get("isVaultProtectedByResourceGuard")),
+        "customer_key": lower(key.get("keyUri")),
+    }
+    return vault(listed, account, posture)
+
+
+COLLECTOR = Collector(
+    kind="azure.dataprotection.backup-vault",
+    title="Backup vaults",
+    where=frozenset({Where.GLOBAL}),
+    read=read,
+    permissions=(LIST_VAULTS, *PERMISSIONS),
+    calls=f"1 per page of vaults + {CALLS}",
+    blind="The backup instances and recovery points in it, backup policies, resource guards of other tenants.",
+)
