@@ -2,24 +2,37 @@
 
 import difflib
 import hashlib
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from snapbase.errors import ConfigurationError
+from snapbase.shapes import (
+    GUID,
+    WORDS,
+    AwsAccountId,
+    AwsRegion,
+    AwsRole,
+    Domain,
+    GcpProject,
+    Guid,
+    Holder,
+    KindGlob,
+    Name,
+    OrganizationId,
+    ServiceAccount,
+)
 
-AwsAccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
-Guid = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-GcpProject = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9.:-]{4,61}|\d{6,})$")]
-OrganizationId = Annotated[str, StringConstraints(pattern=r"^(o-[a-z0-9]{10,32}|\d{6,})$")]
-Domain = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")]
+CLOUDS = {"aws": "accounts", "azure": "subscriptions", "gcp": "projects"}
+"""The sections of which there may be several, and what their entries read."""
 
 
 class _Section(BaseModel):
@@ -33,9 +46,9 @@ def is_loopback(endpoint: str) -> bool:
 
 
 class _Entry(_Section):
-    endpoint_url: str | None = None
+    endpoint: str | None = None
 
-    @field_validator("endpoint_url")
+    @field_validator("endpoint")
     @classmethod
     def _https_or_loopback(cls, value: str | None) -> str | None:
         if value and urlsplit(value).scheme != "https" and not is_loopback(value):
@@ -46,24 +59,26 @@ class _Entry(_Section):
 class AwsEntry(_Entry):
     """One `[[aws]]`: one set of credentials and the accounts it reads."""
 
-    name: str = "aws"
+    endpoint: str | None = Field(default=None, validation_alias=AliasChoices("endpoint", "endpoint_url"))
+    """Also `endpoint_url`, as in ~/.aws/config."""
+    name: Name = "aws"
     profile: str | None = None
     accounts: tuple[AwsAccountId, ...] = ()
     """Empty: the organisation's accounts if `organization`, else the credentials' own account."""
     organization: bool = False
-    role: str | None = None
+    role: AwsRole | None = None
     """Role name to assume in every account but the credentials' own: `snapbase-collector`; or a full ARN template."""
     external_id: str | None = None
-    regions: tuple[str, ...] = ()
+    regions: tuple[AwsRegion, ...] = ()
     """Empty: every region enabled in the account."""
-    home_region: str = "us-east-1"
+    home_region: AwsRegion = "us-east-1"
     partition: Literal["aws", "aws-cn", "aws-us-gov", "aws-eusc"] = "aws"
 
 
 class AzureEntry(_Entry):
     """One `[[azure]]`: one tenant's credential and the subscriptions it reads."""
 
-    name: str = "azure"
+    name: Name = "azure"
     tenant_id: Guid | None = None
     subscriptions: tuple[Guid, ...] = ()
     """Empty: every subscription visible to the credential."""
@@ -72,23 +87,29 @@ class AzureEntry(_Entry):
 class GcpEntry(_Entry):
     """One `[[gcp]]`: one credential and the projects it reads."""
 
-    name: str = "gcp"
+    name: Name = "gcp"
     projects: tuple[GcpProject, ...] = ()
     """Empty: every project the credential can find."""
-    quota_project: str | None = None
-    impersonate: str | None = None
+    quota_project: GcpProject | None = None
+    impersonate: ServiceAccount | None = None
     """A service account to impersonate."""
 
 
 class TrustedAccount(_Section):
     """An account, subscription, project, service account or user outside our own that may hold our data."""
 
-    id: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    id: Holder
     name: str = ""
     reason: Annotated[str, StringConstraints(min_length=3)]
     until: date | None = None
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[KindGlob, ...] = ()
     """Only for these kinds; empty: all."""
+
+    @field_validator("id")
+    @classmethod
+    def _lower_guid(cls, value: str) -> str:
+        """Azure's ids are compared in lower case."""
+        return value.lower() if re.match(GUID, value) else value
 
 
 class TrustSection(_Section):
@@ -103,7 +124,9 @@ class CollectSection(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 16
     sample: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of the inferred resources whose sharing is read anyway."""
-    kinds: tuple[str, ...] = ()
+    give_up_after: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds after which a call that a cloud throttles or fails is no longer repeated."""
+    kinds: tuple[KindGlob, ...] = ()
     """Only these kinds (globs); empty: all."""
 
 
@@ -113,6 +136,13 @@ class StoreSection(_Section):
 
 class ReportSection(_Section):
     fail_on: Literal["critical", "high", "medium", "low", "info"] = "low"
+
+
+class ApprovalSection(_Section):
+    four_eyes: bool = False
+    """An approval counts only once somebody else has confirmed it."""
+    signing_key: Path | None = None
+    """An Ed25519 private key (PEM or OpenSSH, without a passphrase) that signs every line of the approval log."""
 
 
 class Config(_Section):
@@ -125,10 +155,12 @@ class Config(_Section):
     collect: CollectSection = CollectSection()
     store: StoreSection = StoreSection()
     report: ReportSection = ReportSection()
+    approval: ApprovalSection = ApprovalSection()
 
     def digest(self) -> str:
-        """Changes when anything that was told changes."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """Changes when anything that decides what is read and how it is judged changes; where it is kept does not."""
+        told = self.model_dump_json(exclude={"store": {"url"}, "approval": True})
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def store_url(config: Config) -> str:
@@ -142,19 +174,24 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration from a file (given, `SNAPBASE_CONFIG`, or the user's) and the environment.
 
     With no file at all, every cloud whose own default credentials may exist is read. Raises `ConfigurationError`
-    naming every problem, and for an unknown key the nearest known one.
+    naming every problem, and for an unknown key or variable the nearest known one.
     """
+    _refuse_unknown(environ)
     found = path or (Path(environ["SNAPBASE_CONFIG"]) if environ.get("SNAPBASE_CONFIG") else None)
     if found is None:
         usual = Path(platformdirs.user_config_dir("snapbase")) / "snapbase.toml"
         found = usual if usual.exists() else None
     body = _read(found) if found else _ambient(environ)
-    _overlay(body, environ)
+    told = _overlay(body, environ)
     try:
-        return Config.model_validate(body)
+        config = Config.model_validate(body)
+        problems = _repeated(config)
     except ValidationError as error:
-        lines = "\n".join(f"  {_problem(each)}" for each in error.errors())
-        raise ConfigurationError(f"{found or 'The environment'} is not right:\n{lines}", hint=_HINT) from None
+        problems = [_problem(each, told) for each in error.errors()]
+    if problems:
+        lines = "\n".join(f"  {each}" for each in problems)
+        raise ConfigurationError(f"{found or 'The environment'} is not right:\n{lines}", hint=_HINT)
+    return config
 
 
 _HINT = "config.example.toml has every key once, with its default."
@@ -180,50 +217,162 @@ def _ambient(environ: Mapping[str, str]) -> dict[str, Any]:
     likely = [
         name
         for name, (prefix, folder) in hints.items()
-        if any(key.startswith(prefix) or key == f"SNAPBASE_{name.upper()}_ENDPOINT" for key in environ)
-        or folder.is_dir()
+        if any(key.startswith((prefix, f"SNAPBASE_{name.upper()}_")) for key in environ) or folder.is_dir()
     ]
     return {name: [{}] for name in likely or hints}
 
 
-_SETTINGS = {
+_SHORT = {
     "SNAPBASE_STORE_URL": ("store", "url"),
     "SNAPBASE_FAIL_ON": ("report", "fail_on"),
     "SNAPBASE_THREADS": ("collect", "threads"),
     "SNAPBASE_SAMPLE": ("collect", "sample"),
 }
 _ENDPOINTS = {"SNAPBASE_AZURE_ENDPOINT": "azure", "SNAPBASE_GCP_ENDPOINT": "gcp"}
+_DEVELOPMENT = ("SNAPBASE_TEST_", "SNAPBASE_UPDATE_")
+"""How variables begin that are for working on snapbase, not for using it."""
 
 
-def _overlay(body: dict[str, Any], environ: Mapping[str, str]) -> None:
-    for name, (section, key) in _SETTINGS.items():
-        if environ.get(name):
-            body.setdefault(section, {})[key] = environ[name]
+def _model(section: str) -> type[BaseModel]:
+    annotation = Config.model_fields[section].annotation
+    model = next((each for each in (*get_args(annotation), annotation) if isinstance(each, type)), None)
+    if model is None or not issubclass(model, BaseModel):
+        raise TypeError(f"{section} is not a section")
+    return model
+
+
+def _variables() -> dict[str, tuple[str, str]]:
+    """Every variable that sets a key, and which: `SNAPBASE_<SECTION>__<KEY>` and the short ones."""
+    places = ((section, key) for section in Config.model_fields for key in _model(section).model_fields)
+    return {f"SNAPBASE_{section}__{key}".upper(): (section, key) for section, key in places} | _SHORT
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = sorted({*_variables(), *_ENDPOINTS, "SNAPBASE_CONFIG"})
+    ours = (name for name in environ if name.startswith("SNAPBASE_") and not name.startswith(_DEVELOPMENT))
+    unknown = sorted(name for name in ours if name not in known)
+    if unknown:
+        words = (f"{name}; did you mean {_nearest(name, known)}?" for name in unknown)
+        raise ConfigurationError(
+            "The environment has variables that set nothing:\n" + "\n".join(f"  {each}" for each in words),
+            hint="SNAPBASE_<SECTION>__<KEY> sets any key of config.example.toml, e.g. SNAPBASE_STORE__URL.",
+        )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+
+
+def _overlay(body: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Puts the variables over the file; which variable said what, by its place."""
+    told: dict[tuple[str, str], str] = {}
+    for name, place in _variables().items():
+        if not environ.get(name):
+            continue
+        if environ[told.setdefault(place, name)] != environ[name]:
+            raise ConfigurationError(f"{told[place]} and {name} set the same key to different values: keep one.")
+        _put(body, place, _value(name, place, environ[name]), name)
     for name, cloud in _ENDPOINTS.items():
-        if environ.get(name):
-            for entry in body.get(cloud, []):
-                entry.setdefault("endpoint_url", environ[name])
+        for entry in _tables(body.get(cloud)) if environ.get(name) else ():
+            entry.setdefault("endpoint", environ[name])
+    return told
 
 
-_SHAPES = {
-    r"^\d{12}$": "an AWS account id (12 digits, in quotes)",
-    r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "an Azure id (8-4-4-4-12 hexadecimal digits)",
-    r"^([a-z][a-z0-9.:-]{4,61}|\d{6,})$": "a GCP project id or number",
-    r"^(o-[a-z0-9]{10,32}|\d{6,})$": "an AWS organisation id (o-...) or a GCP organisation number",
-    r"^[a-z0-9.-]+\.[a-z]{2,}$": "a mail domain such as example.com",
-}
+def _put(body: dict[str, Any], place: tuple[str, str], value: object, name: str) -> None:
+    """What is not the table it should be is left for the validation to refuse."""
+    section, key = place
+    if section not in CLOUDS:
+        table = body.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = value
+        return
+    entries = _tables(body.setdefault(section, [{}]))
+    if len(entries) > 1:
+        raise ConfigurationError(
+            f"{name} could mean any of {len(entries)} [[{section}]] entries.", hint=f"Set {key} in the file."
+        )
+    for entry in entries:
+        if section == "aws" and key == "endpoint":
+            entry.pop("endpoint_url", None)
+        entry[key] = value
 
 
-def _problem(error: ErrorDetails) -> str:
-    where = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).lstrip(".")
-    words = _SHAPES.get(str(error.get("ctx", {}).get("pattern")))
+def _tables(found: object) -> list[dict[str, Any]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _value(name: str, place: tuple[str, str], text: str) -> object:
+    """A list is written as in TOML, or with commas; everything else as it is."""
+    section, key = place
+    if get_origin(_model(section).model_fields[key].annotation) is not tuple:
+        return text
+    if not text.lstrip().startswith("["):
+        return [each.strip() for each in text.split(",")]
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name} is not a list as TOML writes it: {error}.", hint=_HINT) from None
+
+
+def _repeated(config: Config) -> list[str]:
+    """What is told twice: the second time would be read twice, or silently do nothing."""
+    places: dict[tuple[str, str], str] = {}
+    problems = []
+    for where, group, value in _told_once(config):
+        first = places.setdefault((group, value), where)
+        if first != where:
+            problems.append(f"{where}: {value!r} is already {first}")
+    return problems
+
+
+def _told_once(config: Config) -> Iterator[tuple[str, str, str]]:
+    """(place, group, value) of everything that may stand only once in its group."""
+    for cloud, targets in CLOUDS.items():
+        for number, entry in enumerate(getattr(config, cloud)):
+            at = f"{cloud}[{number}]"
+            yield f"{at}.name", f"{cloud} names", entry.name
+            yield from _each(f"{at}.{targets}", targets, getattr(entry, targets))
+            yield from _each(f"{at}.regions", f"{at} regions", getattr(entry, "regions", ()))
+    trust = config.trust
+    for number, account in enumerate(trust.accounts):
+        yield f"trust.accounts[{number}].id", "trusted", account.id
+    for name in ("organizations", "tenants", "domains"):
+        yield from _each(f"trust.{name}", f"trusted {name}", getattr(trust, name))
+
+
+def _each(where: str, group: str, values: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    return ((f"{where}[{number}]", group, value) for number, value in enumerate(values))
+
+
+_UNSHOWN = frozenset({"external_id", "url"})
+"""Keys whose values may hold a secret: a message never repeats them."""
+
+
+def _problem(error: ErrorDetails, told: Mapping[tuple[str, str], str]) -> str:
+    place = error["loc"]
+    where = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in place).lstrip(".")
+    section, *key = [each for each in place if isinstance(each, str)]
+    variable = told.get((section, key[0])) if key else None
+    return f"{where}{f' (from {variable})' if variable else ''}: {_what(error)}"
+
+
+def _what(error: ErrorDetails) -> str:
+    place, given = error["loc"], error["input"]
+    shown = "what was given" if place[-1] in _UNSHOWN else repr(str(given)[:60])
+    words = WORDS.get(str(error.get("ctx", {}).get("pattern")))
     if words:
-        return f"{where}: {str(error['input'])[:60]!r} is not {words}"
+        return f"{shown} is not {words}"
+    if len(place) == 1 and place[0] in CLOUDS and isinstance(given, dict):
+        return f"write [[{place[0]}]], with two brackets: there may be several"
+    if len(place) == 1 and isinstance(given, list):
+        return f"write [{place[0]}], with one bracket: there is only one"
+    if error["type"] == "string_type" and isinstance(given, int):
+        return f"{given} must be in quotes"
     if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg']} (got {str(error['input'])[:60]!r})"
-    known = _keys(error["loc"][:-1])
-    near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-    return f"{where}: no such key" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}")
+        return f"{error['msg'].removeprefix('Value error, ')} (got {shown})"
+    known = _keys(place[:-1])
+    near = difflib.get_close_matches(str(place[-1]), known, n=1)
+    return "no such key" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}")
 
 
 def _keys(path: Sequence[int | str]) -> list[str]:

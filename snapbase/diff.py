@@ -58,6 +58,9 @@ class ChangeType(StrEnum):
     SHARING_UNREAD = "sharing-unread"
     COVERAGE_LOST = "coverage-lost"
     TRUST_WIDENED = "trust-widened"
+    ORIGIN_VIOLATED = "origin-violated"
+    EARLY_DELETION = "early-deletion"
+    BACKUP_STOPPED = "backup-stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,10 @@ class Change:
     """The approval that let this through until it ended."""
     covers: tuple[tuple[str, str], ...] = ()
     """Every (subject, entry) that approving this change pins, where more than its own."""
+    count: int = 0
+    """How many resources it speaks of, where not of one."""
+    examples: tuple[str, ...] = ()
+    """A few of them."""
 
     @property
     def state(self) -> State | None:
@@ -371,10 +378,10 @@ def compare_coverage(
 
 
 def compare_trust(before: TrustList, after: TrustList, pinned: Mapping[str, TrustList]) -> Iterator[Change]:
-    """What people added to the trust list since; `pinned` maps a subject to the list under which it was approved."""
+    """What people added to the trust list since; `pinned` maps a subject to the list under which it was judged last."""
     nowhere = Scope("", "", "", "")
-    for subject, words in after.widened_since(before):
-        approved = pinned.get(subject)
-        if approved is not None and subject not in dict(after.widened_since(approved)):
-            continue
+    widened = {subject: words for subject, words in after.widened_since(before) if subject not in pinned}
+    for subject, approved in pinned.items():
+        widened |= {each: words for each, words in after.widened_since(approved) if each == subject}
+    for subject, words in widened.items():
         yield Change(type=ChangeType.TRUST_WIDENED, scope=nowhere, uid=subject, entry="trust", now=words)

@@ -1,19 +1,20 @@
-"""Random histories and approvals against an oracle that keeps full copies and sets of approved values."""
+"""Random histories, writers, trusted lists and approvals, against an oracle that keeps full copies of everything."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from snapbase.diff import entries
+from snapbase.errors import StaleReading
+from snapbase.finding import Finding
 from snapbase.model import (
     Access,
     Coverage,
@@ -25,120 +26,46 @@ from snapbase.model import (
     Resource,
     Run,
     Scope,
-    State,
 )
 from snapbase.operations import approve as approving
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.store import Store, schema
-from snapbase.trust import TrustList
+from snapbase.trust import TrustedEntry, TrustList
+from tests.baseline_oracle import RANKS, Entry, Oracle, Trust
 
 SCOPES = (
     Scope("aws", "111122223333", "eu-west-1", "aws.ec2.snapshot"),
     Scope("aws", "111122223333", "us-east-1", "aws.ec2.snapshot"),
 )
-TRUST = json.dumps(TrustList(own=frozenset({"111122223333"})).to_json()).encode()
+ACCOUNTS = ("999988887777", "888877776666")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-Entry = tuple[str, str]
-Copy = dict[str, State]
+Content = dict[str, tuple[str, frozenset[Grant]]]
+Step = tuple[Any, ...]
+
+
+def _grant(account: str, condition: str = "") -> Grant:
+    kind = PrincipalKind.ACCOUNT if account.isdigit() else PrincipalKind.PUBLIC
+    return Grant(Principal(kind, account), Access.READ, "ec2:createVolumePermission", condition)
+
 
 _grants = st.frozensets(
-    st.sampled_from(
-        [
-            Grant(Principal(PrincipalKind.PUBLIC, "all"), Access.READ, "ec2:createVolumePermission"),
-            Grant(Principal(PrincipalKind.ACCOUNT, "999988887777"), Access.READ, "ec2:createVolumePermission"),
-        ]
-    )
+    st.sampled_from([_grant("all"), _grant(ACCOUNTS[0]), _grant(ACCOUNTS[0], "only on Sundays"), _grant(ACCOUNTS[1])]),
+    max_size=3,
 )
 _content = st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from(["standard", "archive"]), _grants))
+_outcome = st.sampled_from(["complete", "complete", "denied", "partial"])
+_number = st.integers(0, 1)
 _step = st.one_of(
-    st.tuples(
-        st.just("read"), st.integers(0, 1), st.sampled_from(["complete", "complete", "denied", "partial"]), _content
-    ),
-    st.tuples(st.just("whole"), st.sets(st.integers(0, 7)), st.none(), st.none()),
-    st.tuples(st.just("single"), st.integers(0, 7), st.sampled_from([None, 1, 3]), st.none()),
-)
+    st.tuples(st.just("read"), _number, _outcome, _content),
+    st.tuples(st.just("both"), st.lists(st.tuples(_number, _number, _outcome, _content, st.integers(0, 9)), max_size=4),
+              st.booleans()),
+    st.tuples(st.just("trust"), st.dictionaries(st.sampled_from(ACCOUNTS), st.sampled_from(sorted(RANKS)))),
+    st.tuples(st.just("whole"), st.sets(st.integers(0, 7))),
+    st.tuples(st.just("single"), st.integers(0, 7), st.sampled_from([None, None, 1, 3])),
+)  # fmt: skip
 
 
-class _Oracle:
-    """Everything copied, nothing clever."""
-
-    def __init__(self) -> None:
-        self.world: Copy = {}
-        self.complete: set[Scope] = set()
-        self.base: dict[str, dict[str, Any]] = {}
-        self.base_known: set[Scope] = set()
-        self.pins: dict[Entry, list[tuple[Any, int | None, bool]]] = {}
-
-    def read(self, reading: Reading) -> None:
-        seen = {each.resource.uid for each in reading.observations}
-        if reading.coverage[0].complete:
-            self.complete.add(reading.scope)
-            for uid in [u for u, state in self.world.items() if state.scope == reading.scope and u not in seen]:
-                del self.world[uid]
-        for each in reading.observations:
-            self.world[each.resource.uid] = State(reading.scope, each.resource, each.grants, None)
-
-    def approved(self, uid: str, entry: str, now: int) -> Any:
-        return self._top(uid, entry, now)[0]
-
-    def _top(self, uid: str, entry: str, now: int) -> tuple[Any, int | None, bool]:
-        for value, until, known in self.pins.get((uid, entry), []):
-            if until is None or now < until:
-                return value, until, known
-        return self.base.get(uid, {}).get(entry), None, _scope_of(uid) in self.base_known
-
-    def findings(self, now: int) -> set[Entry]:
-        found: set[Entry] = set()
-        for uid in {*self.world, *self.base, *(uid for uid, _ in self.pins)}:
-            found |= self._findings_of(uid, now)
-        return found
-
-    def _findings_of(self, uid: str, now: int) -> set[Entry]:
-        present = entries(self.world.get(uid))
-        presence, _, known = self._top(uid, "presence", now)
-        if not present:
-            return {(uid, "presence")} if presence else set()
-        names = {*present, *self.base.get(uid, {}), *(entry for subject, entry in self.pins if subject == uid)}
-        differ = {name for name in names if self.approved(uid, name, now) != present.get(name)}
-        found = {(uid, name) for name in differ if name.startswith("grant:")}
-        if presence:
-            return found | {(uid, name) for name in differ if name.startswith("attr:")}
-        return found | {(uid, "presence")} if known else found
-
-    def approve_whole(self, held: set[Entry], now: int) -> None:
-        kept: dict[Entry, list[tuple[Any, int | None, bool]]] = {}
-        present = {uid: entries(state) for uid, state in self.world.items()}
-        for uid, entry in held:
-            for name in self._covered(uid, entry):
-                kept[uid, name] = [(self._top(uid, name, now)[0], None, self._top(uid, name, now)[2])]
-        for (uid, entry), layers in self.pins.items():
-            value, until, known = self._top(uid, entry, now)
-            bare = next((each for each in layers if each[1] is None), None) or (
-                self.base.get(uid, {}).get(entry), None, _scope_of(uid) in self.base_known)  # fmt: skip
-            is_now = present.get(uid, {}).get(entry)
-            if until is not None and (uid, entry) not in kept and value == is_now != bare[0]:
-                kept[uid, entry] = [(value, until, known), bare]
-        self.pins = kept
-        self.base, self.base_known = deepcopy(present), set(self.complete)
-
-    def approve_single(self, uid: str, entry: str, until: int | None) -> None:
-        present = entries(self.world.get(uid))
-        for name in self._covered(uid, entry):
-            known = _scope_of(uid) in self.complete
-            self.pins.setdefault((uid, name), []).insert(0, (present.get(name), until, known))
-
-    def _covered(self, uid: str, entry: str) -> set[str]:
-        if entry != "presence":
-            return {entry}
-        names = {*entries(self.world.get(uid)), *self.base.get(uid, {}), *(e for u, e in self.pins if u == uid)}
-        return {"presence"} | {name for name in names if name.startswith("attr:")}
-
-
-def _scope_of(uid: str) -> Scope:
-    return SCOPES[int(uid[0])]
-
-
-def _reading(number: int, outcome: str, content: dict[str, Any], at: datetime) -> Reading:
+def _reading(number: int, outcome: str, content: Content, at: datetime) -> Reading:
     scope = SCOPES[number]
     observations = [
         Observation(Resource(uid=f"{number}{name}", address=f"{number}{name}", attributes={"tier": tier}), grants)
@@ -147,6 +74,15 @@ def _reading(number: int, outcome: str, content: dict[str, Any], at: datetime) -
     if outcome == "denied":
         observations = []
     return Reading(scope, at, observations, (Coverage(scope, "list", outcome), Coverage(scope, "sharing", outcome)))
+
+
+def _trust(classes: Trust) -> bytes:
+    of = {what: frozenset(each for each, its in classes.items() if its == what) for what in RANKS}
+    entries = tuple(TrustedEntry(account, reason="backups") for account in sorted(of["trusted"]))
+    own = frozenset({"111122223333"})
+    return json.dumps(
+        TrustList(own=own, members=of["org"], former=of["former-org"], entries=entries).to_json()
+    ).encode()
 
 
 @pytest.fixture
@@ -182,53 +118,118 @@ def _empty(url: str) -> None:
     engine.dispose()
 
 
+@dataclass
+class Player:
+    """Plays a history to the store and to the oracle; after every step both must say the same."""
+
+    store: Store
+    oracle: Oracle = field(default_factory=lambda: Oracle(SCOPES))
+    at: datetime = START
+    run: Run | None = None
+    judged: datetime = START
+    """When the last run ended: approvals end by this clock."""
+    found: tuple[Finding, ...] = ()
+    """As of the last check."""
+
+    def play(self, steps: list[Step]) -> None:
+        for what, *details in steps:
+            getattr(self, what)(*details)
+            self.check()
+            self.at += timedelta(hours=1)
+
+    def read(self, scope: int, outcome: str, content: Content) -> None:
+        """One run of one scope."""
+        run = self.store.begin_run("", "", self.at)
+        self._record(run, _reading(scope, outcome, content, self.at))
+        self._finish(run, self.at)
+
+    def both(self, readings: list[tuple[int, int, str, Content, int]], killed: bool) -> None:
+        """Two runs at the same time, recording in alternation; the first may be killed."""
+        runs = [self.store.begin_run("", "", self.at) for _ in range(2)]
+        for writer, scope, outcome, content, minute in readings:
+            self._record(runs[writer], _reading(scope, outcome, content, self.at + timedelta(minutes=minute)))
+        if killed:
+            self.store.abandon_run(runs[0], self.at + timedelta(minutes=20))
+        else:
+            self._finish(runs[0], self.at + timedelta(minutes=20))
+            self.check()
+        self._finish(runs[1], self.at + timedelta(minutes=30))
+
+    def trust(self, classes: Trust) -> None:
+        """A run that finds the clouds as they were, and everybody else as somebody else."""
+        self.oracle.trust = classes
+        self._finish(self.store.begin_run("", "", self.at), self.at)
+
+    def whole(self, excepted: set[int]) -> None:
+        held = [each for number, each in enumerate(self.found) if number in excepted]
+        self._approve(excepted=tuple(each.id for each in held))
+        self.oracle.approve_whole(_covers(held), self.judged)
+
+    def single(self, number: int, hours: int | None) -> None:
+        if number >= len(self.found):
+            return
+        chosen = self.found[number]
+        lasting = hours is None or not chosen.entry.startswith(("grant:", "trust"))
+        until = None if lasting else self.at + timedelta(hours=hours or 0)
+        self._approve(findings=(chosen.id,), until=until)
+        if not chosen.subject.uid.startswith("scope:"):
+            self.oracle.approve_single(chosen.subject.uid, chosen.entry, until)
+
+    def check(self) -> None:
+        assert self.run is not None
+        self.found = diff(self.store, self.run, against_baseline(self.store, self.run)).findings
+        oracle, now = self.oracle, self.judged
+        assert _covers(self.found) == oracle.findings(now)
+        assert _covers(each for each in self.found if each.rule == "trust-lost") == oracle.lost(now)
+        assert _covers(each for each in self.found if each.rule == "trust-widened") == oracle.widened(now)
+
+    def _record(self, run: int, reading: Reading) -> None:
+        if self.oracle.read(reading):
+            self.store.record(run, reading)
+        else:
+            with pytest.raises(StaleReading):
+                self.store.record(run, reading)
+
+    def _finish(self, run: int, at: datetime) -> None:
+        self.run = self.store.finish_run(run, trust=_trust(self.oracle.trust), at=at)
+        self.judged = at
+
+    def _approve(self, **what: Any) -> None:
+        assert self.run is not None
+        flags: dict[str, Any] = {"allow_public": True, "allow_unknown": True, "allow_incomplete": True}
+        request = approving.Request(run=self.run, by="ada", reason="because", **flags, **what)
+        approving.approve(self.store, approving.plan(self.store, request), at=self.at)
+
+
+def _covers(findings: Any) -> set[Entry]:
+    return {cover for each in findings for cover in each.covers if not cover[0].startswith("scope:")}
+
+
+def _of_a(*grants: Grant) -> Step:
+    return ("read", 0, "complete", {"a": ("standard", frozenset(grants))})
+
+
+_SOLD, _SUNDAYS = _grant(ACCOUNTS[0]), _grant(ACCOUNTS[0], "only on Sundays")
+_LATER: Step = ("trust", {})
+HELD_WIDENING = [("whole", set()), ("trust", {ACCOUNTS[0]: "trusted"}), ("whole", {0}), _LATER]
+"""An addition to the trusted list that somebody held back stays a finding."""
+HELD_OVER_A_DATE = [_of_a(), ("whole", set()), _of_a(_SOLD), ("single", 0, 3), _of_a(_SUNDAYS), ("whole", {0}),
+                    _LATER, _LATER]  # fmt: skip
+"""Held back above an approval with an end: when that ends, what is held back is still not approved."""
+TWO_DATES = [_of_a(), ("whole", set()), _of_a(_SOLD), ("single", 0, 3), _of_a(_SUNDAYS), ("single", 0, 3),
+             ("whole", set()), _LATER, _LATER]  # fmt: skip
+"""Of two approvals with an end the newer one counts, also after the whole was approved."""
+
+
 @settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(steps=st.lists(_step, max_size=10))
-def test_every_diff_against_every_baseline_is_what_full_copies_say(
-    fresh: Callable[[], Any], steps: list[tuple[Any, ...]]
-) -> None:
+@example(steps=HELD_WIDENING)
+@example(steps=HELD_OVER_A_DATE)
+@example(steps=TWO_DATES)
+def test_every_diff_against_every_baseline_is_what_full_copies_say(fresh: Callable[[], Any], steps: list[Step]) -> None:
     with fresh() as store:
-        oracle = _Oracle()
-        _play(store, oracle, [("read", 0, "complete", {}), *steps])
-
-
-def _play(store: Store, oracle: _Oracle, steps: list[tuple[Any, ...]]) -> None:
-    run: Run | None = None
-    for hour, (what, first, second, third) in enumerate(steps):
-        at = START + timedelta(hours=hour)
-        if what == "read":
-            run_id = store.begin_run("", "", at)
-            reading = _reading(first, second, third, at)
-            store.record(run_id, reading)
-            run = store.finish_run(run_id, trust=TRUST, at=at)
-            oracle.read(reading)
-            now = hour
-        assert run is not None
-        found = diff(store, run, against_baseline(store, run)).findings
-        relevant = {cover for each in found for cover in each.covers if not cover[0].startswith("scope:")}
-        assert relevant == oracle.findings(now)
-        if what == "whole":
-            held = [each for number, each in enumerate(found) if number in first]
-            _approve(store, run, at, excepted=tuple(each.id for each in held))
-            oracle.approve_whole({c for each in held for c in each.covers if not c[0].startswith("scope:")}, now)
-        elif what == "single" and first < len(found):
-            chosen = found[first]
-            until = second if chosen.entry.startswith("grant:") else None
-            ends = START + timedelta(hours=hour + until) if until else None
-            _approve(store, run, at, findings=(chosen.id,), until=ends)
-            if not chosen.subject.uid.startswith("scope:"):
-                oracle.approve_single(chosen.subject.uid, chosen.entry, hour + until if until else None)
-    if run is not None:
-        found = diff(store, run, against_baseline(store, run)).findings
-        relevant = {cover for each in found for cover in each.covers if not cover[0].startswith("scope:")}
-        assert relevant == oracle.findings(now)
-
-
-def _approve(store: Store, run: Run, at: datetime, **what: Any) -> None:
-    flags: dict[str, Any] = {"allow_public": True, "allow_unknown": True, "allow_incomplete": True}
-    request = approving.Request(run=run, by="ada", reason="because", **flags, **what)
-    approving.approve(store, approving.plan(store, request), at=at)
+        Player(store).play([("read", 0, "complete", {}), *steps])

@@ -72,7 +72,25 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
         ("[[trust.accounts]]\nid = '444455556666'", "trust.accounts[0].reason"),
         ("[report]\nfail_on = 'bad'", "report.fail_on"),
         ("[collect]\nthreads = 0", "collect.threads"),
-        ("[[gcp]]\nendpoint_url = 'http://example.com'", "loopback"),
+        ("[[gcp]]\nendpoint = 'http://example.com'", "gcp[0].endpoint: plain http is accepted for loopback hosts only"),
+        ("[[gcp]]\nendpoint_url = 'http://127.0.0.1'", "no such key; did you mean endpoint?"),
+        ("[[aws]]\nendpoint = 'https://a'\nendpoint_url = 'https://b'", "aws[0].endpoint_url: no such key"),
+        ("[[aws]]\naccounts = [111122223333]", "aws[0].accounts[0]: 111122223333 must be in quotes"),
+        (
+            "[[aws]]\naccounts = ['\u0661\u0661\u0661\u0661\u0662\u0662\u0662\u0662\u0663\u0663\u0663\u0663']",
+            "not an AWS account id",
+        ),
+        ("[[aws]]\nregions = ['Ireland']", "aws[0].regions[0]: 'Ireland' is not an AWS region such as eu-west-1"),
+        (
+            "[[aws]]\nrole = 'arn:aws:iam::1:role/x'",
+            "aws[0].role: 'arn:aws:iam::1:role/x' is not a role's name, or its",
+        ),
+        ("[[gcp]]\nimpersonate = 'me@example.com'", "is not a service account's mail"),
+        ("[[trust.accounts]]\nid = '*'\nreason = 'why'", "trust.accounts[0].id: '*' is not the id of an account"),
+        ("[collect]\nkinds = ['EC2']", "collect.kinds[0]: 'EC2' is not a kind or a glob of kinds"),
+        ("[collect]\ngive_up_after = 0", "collect.give_up_after"),
+        ("[aws]\nprofile = 'audit'", "write [[aws]], with two brackets"),
+        ("[[store]]\nurl = 'sqlite:///a.db'", "write [store], with one bracket"),
         ("[[aws]", "is not TOML"),
     ],
 )
@@ -93,6 +111,59 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
         load(None, {"SNAPBASE_CONFIG": str(tmp_path / "missing.toml")})
 
 
+def test_a_secret_is_not_repeated_in_a_message(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(_file(tmp_path, "[store]\nurl = ['postgresql://me:hunter2@db/snapbase']"), {})
+
+    assert "store.url" in raised.value.message
+    assert "hunter2" not in raised.value.message
+
+
+SUBSCRIPTION = "0b5fe924-9a61-425c-96af-cfe6e287ca2d"
+TRUSTED = "[[trust.accounts]]\nid = '{0}'\nreason = 'backups'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[aws]]\n[[aws]]", "aws[1].name: 'aws' is already aws[0].name"),
+        ("[[aws]]\naccounts = ['111122223333', '111122223333']", "aws[0].accounts[1]: '111122223333' is already"),
+        (
+            "[[aws]]\naccounts = ['111122223333']\n[[aws]]\nname = 'b'\naccounts = ['111122223333']",
+            "aws[1].accounts[0]: '111122223333' is already aws[0].accounts[0]",
+        ),
+        ("[[aws]]\nregions = ['eu-west-1', 'eu-west-1']", "aws[0].regions[1]: 'eu-west-1' is already"),
+        (
+            f"[[azure]]\nsubscriptions = ['{SUBSCRIPTION}', '{SUBSCRIPTION.upper()}']",
+            f"azure[0].subscriptions[1]: '{SUBSCRIPTION}' is already azure[0].subscriptions[0]",
+        ),
+        ("[[gcp]]\nprojects = ['prod-data', 'prod-data']", "gcp[0].projects[1]: 'prod-data' is already"),
+        (TRUSTED.format("111122223333") * 2, "trust.accounts[1].id: '111122223333' is already trust.accounts[0].id"),
+        (
+            TRUSTED.format(SUBSCRIPTION) + TRUSTED.format(SUBSCRIPTION.upper()),
+            f"trust.accounts[1].id: '{SUBSCRIPTION}' is already",
+        ),
+        ("[trust]\norganizations = ['o-abcdefghij', 'o-abcdefghij']", "trust.organizations[1]"),
+        ("[trust]\ndomains = ['corp.example', 'Corp.Example']", "trust.domains[1]: 'corp.example' is already"),
+    ],
+)
+def test_what_is_told_twice_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        load(_file(tmp_path, text), {})
+
+
+def test_the_same_region_in_two_entries_is_fine(tmp_path: Path) -> None:
+    text = "[[aws]]\nregions = ['eu-west-1']\n[[aws]]\nname = 'other'\nprofile = 'other'\nregions = ['eu-west-1']"
+
+    assert len(load(_file(tmp_path, text), {}).aws) == 2
+
+
+def test_aws_takes_the_name_that_its_own_configuration_has_for_an_endpoint(tmp_path: Path) -> None:
+    config = load(_file(tmp_path, "[[aws]]\nendpoint_url = 'http://127.0.0.1:5000'"), {})
+
+    assert config.aws[0].endpoint == "http://127.0.0.1:5000"
+
+
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     path = _file(tmp_path, "[store]\nurl = 'sqlite:////a.db'\n[[azure]]\n[[gcp]]\n[collect]\nthreads = 2")
     environ = {
@@ -108,7 +179,71 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert store_url(config) == "sqlite:////b.db"
     assert config.report.fail_on == "high"
     assert config.collect.threads == 7
-    assert (config.azure[0].endpoint_url, config.gcp[0].endpoint_url) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert (config.azure[0].endpoint, config.gcp[0].endpoint) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "expected"),
+    [
+        ("SNAPBASE_STORE__URL", "sqlite:////b.db", "store.url", "sqlite:////b.db"),
+        ("SNAPBASE_COLLECT__SAMPLE", "0.5", "collect.sample", 0.5),
+        ("SNAPBASE_COLLECT__KINDS", "aws.ec2.*, gcp.*", "collect.kinds", ("aws.ec2.*", "gcp.*")),
+        ("SNAPBASE_COLLECT__KINDS", '["aws.ec2.*"]', "collect.kinds", ("aws.ec2.*",)),
+        ("SNAPBASE_TRUST__DOMAINS", "corp.example", "trust.domains", ("corp.example",)),
+        ("SNAPBASE_AWS__ORGANIZATION", "true", "aws.organization", True),
+        ("SNAPBASE_AWS__ACCOUNTS", "111122223333,444455556666", "aws.accounts", ("111122223333", "444455556666")),
+        ("SNAPBASE_AWS__ENDPOINT", "http://127.0.0.1:2", "aws.endpoint", "http://127.0.0.1:2"),
+        ("SNAPBASE_AZURE__ENDPOINT", "http://127.0.0.1:2", "azure.endpoint", "http://127.0.0.1:2"),
+    ],
+)
+def test_every_key_can_be_set_by_a_variable(tmp_path: Path, name: str, text: str, place: str, expected: object) -> None:
+    path = _file(tmp_path, "[[aws]]\nendpoint_url = 'http://127.0.0.1:1'\n[collect]\nkinds = []")
+
+    section, key = place.split(".")
+    found = getattr(load(path, {name: text}), section)
+
+    assert getattr(found[0] if isinstance(found, tuple) else found, key) == expected
+
+
+def test_a_variable_can_hold_tables(tmp_path: Path) -> None:
+    text = "[{id = '777788889999', reason = 'backups', until = 2027-12-31}]"
+
+    config = load(_file(tmp_path, ""), {"SNAPBASE_TRUST__ACCOUNTS": text})
+
+    assert [each.id for each in config.trust.accounts] == ["777788889999"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"SNAPBASE_STORE_ULR": "x"}, "SNAPBASE_STORE_ULR; did you mean SNAPBASE_STORE_URL?"),
+        ({"SNAPBASE_COLLECT__THREAD": "4"}, "SNAPBASE_COLLECT__THREAD; did you mean SNAPBASE_COLLECT__THREADS?"),
+        ({"SNAPBASE_AWS_ENDPOINT": "x"}, "SNAPBASE_AWS_ENDPOINT; did you mean SNAPBASE_AWS__ENDPOINT?"),
+        ({"SNAPBASE_CONFG": "x"}, "did you mean SNAPBASE_CONFIG?"),
+        ({"SNAPBASE_THREADS": "0"}, "collect.threads (from SNAPBASE_THREADS): "),
+        ({"SNAPBASE_AWS__ACCOUNTS": "1"}, "(from SNAPBASE_AWS__ACCOUNTS): '1' is not an AWS account id"),
+        ({"SNAPBASE_THREADS": "4", "SNAPBASE_COLLECT__THREADS": "5"}, "to different values: keep one"),
+        ({"SNAPBASE_GCP__PROJECTS": "a"}, "SNAPBASE_GCP__PROJECTS could mean any of 2 [[gcp]] entries"),
+        ({"SNAPBASE_COLLECT__KINDS": "[aws"}, "SNAPBASE_COLLECT__KINDS is not a list as TOML writes it"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_refused_by_its_name(tmp_path: Path, environ: dict[str, str], words: str) -> None:
+    path = _file(tmp_path, "[[gcp]]\n[[gcp]]\nname = 'other'")
+
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        load(path, environ)
+
+
+def test_variables_of_the_tests_are_nothing_to_the_product(tmp_path: Path) -> None:
+    load(_file(tmp_path, ""), {"SNAPBASE_UPDATE_GOLDEN": "1", "SNAPBASE_TEST_PG_DSN": "postgresql://x"})
+
+
+@pytest.mark.parametrize("body", ["collect = 1", "aws = 'x'", "aws = ['x']", "[collect.threads]"])
+def test_a_file_of_another_shape_is_refused_and_not_a_crash(tmp_path: Path, body: str) -> None:
+    environ = {"SNAPBASE_STORE_URL": "sqlite:///x", "SNAPBASE_AWS__PROFILE": "audit", "SNAPBASE_SAMPLE": "0.5"}
+
+    with pytest.raises(ConfigurationError, match="is not right"):
+        load(_file(tmp_path, body), environ)
 
 
 def test_without_a_file_the_clouds_with_credentials_in_reach_are_read(
@@ -127,5 +262,6 @@ def test_without_a_file_the_clouds_with_credentials_in_reach_are_read(
 def test_the_digest_follows_what_was_told(tmp_path: Path) -> None:
     one, same = (load(_file(tmp_path, "[collect]\nthreads = 4"), {}) for _ in range(2))
     other = load(_file(tmp_path, "[collect]\nthreads = 5"), {})
+    elsewhere = load(_file(tmp_path, "[collect]\nthreads = 4\n[store]\nurl = 'postgresql://me:secret@db/x'"), {})
 
-    assert one.digest() == same.digest() != other.digest()
+    assert one.digest() == same.digest() == elsewhere.digest() != other.digest()

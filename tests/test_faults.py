@@ -1,15 +1,21 @@
-"""Whatever a cloud refuses: nothing is called deleted, unshared or clean, and the exit code says so."""
+"""Whatever a cloud refuses: nothing is called deleted, unshared or clean, and the words and the exit code say so."""
 
+import re
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snapbase import sandbox
+from snapbase.collect import limit
 from snapbase.collect.engine import Selection
 from snapbase.config import Config
+from snapbase.errors import CredentialsError
 from snapbase.finding import Report
+from snapbase.model import Grant, Scope
 from snapbase.operations import approve as approving
 from snapbase.operations import demo
 from snapbase.operations.collect import collect
@@ -17,18 +23,52 @@ from snapbase.operations.diff import against_baseline, diff, exit_code
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from snapbase.store import Store
 
-LISTS = {
-    "aws": ("ec2:DescribeSnapshots", "rds:DescribeDBSnapshots"),
-    "azure": ("Microsoft.Compute/snapshots/read",),
-    "gcp": ("compute.snapshots.list", "compute.images.list"),
+
+@dataclass(frozen=True)
+class Call:
+    """An operation to break; always beside something that can still be read."""
+
+    cloud: str
+    operation: str
+
+    def __str__(self) -> str:
+        return self.operation
+
+
+KINDS = {
+    "aws": ("aws.ec2.snapshot", "aws.rds.snapshot", "aws.organizations"),
+    "azure": ("azure.compute.snapshot", "azure.rbac"),
+    "gcp": ("gcp.compute.snapshot", "gcp.compute.image", "gcp.iam"),
 }
-SHARING = {
-    "aws": ("ec2:DescribeSnapshotAttribute",),
-    "azure": ("Microsoft.Authorization/roleAssignments/read",),
-    "gcp": ("compute.snapshots.getIamPolicy",),
-}
-KINDS = (FaultKind.DENIED, FaultKind.EXPIRED, FaultKind.DISABLED)
-CASES = [(cloud, op) for table in (LISTS, SHARING) for cloud, ops in table.items() for op in ops]
+LISTS = (
+    Call("aws", "ec2:DescribeSnapshots"),
+    Call("aws", "rds:DescribeDBSnapshots"),
+    Call("azure", "Microsoft.Compute/snapshots/read"),
+    Call("gcp", "compute.snapshots.list"),
+    Call("gcp", "compute.images.list"),
+)
+SHARING = (
+    Call("aws", "ec2:DescribeSnapshotAttribute"),
+    Call("azure", "Microsoft.Authorization/roleAssignments/read"),
+    Call("gcp", "compute.snapshots.getIamPolicy"),
+    Call("gcp", "cloudresourcemanager.projects.getIamPolicy"),
+)
+ENTRY = (
+    Call("aws", "sts:GetCallerIdentity"),
+    Call("aws", "sts:AssumeRole"),
+    Call("aws", "organizations:ListAccounts"),
+    Call("azure", "Microsoft.Resources/subscriptions/read"),
+    Call("gcp", "cloudresourcemanager.projects.get"),
+)
+REFUSALS = tuple(kind for kind in FaultKind if kind != FaultKind.SLOW)
+MIDWAY = (FaultKind.DENIED, FaultKind.THROTTLED, FaultKind.TRUNCATED, FaultKind.RESET)
+CASES: list[tuple[Call, FaultKind, int]] = [(call, kind, 0) for call in LISTS + SHARING for kind in REFUSALS]
+CASES += [(call, kind, 1) for call in LISTS for kind in MIDWAY]
+SAID = {"coverage-lost", "sharing-unreadable"}
+WHAT_TO_DO = re.compile(
+    r"grant |exempt |sign in|renew|run again|collect again|check the |enable|registers|implement|leave it out|correct "
+)
+Inventory = dict[tuple[Scope, str], frozenset[Grant] | None]
 
 
 @pytest.fixture(scope="module")
@@ -36,41 +76,162 @@ def switchboard() -> Switchboard:
     return Switchboard()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_pauses() -> Iterator[None]:
+    """How a throttled call is paced is the limiter's own test; here it only has to be over."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limit, "FIRST_PAUSE", 0.02)
+        patch.setattr(limit, "LONGEST_PAUSE", 0.05)
+        patch.setattr(limit, "SLOWEST", 50.0)
+        yield
+
+
 @pytest.fixture(scope="module")
-def approved(switchboard: Switchboard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Config]]:
-    """Three clouds, read and approved once."""
+def clouds(switchboard: Switchboard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
+    """Three clouds, and a configuration that gives up soon."""
     folder = tmp_path_factory.mktemp("faults")
     with sandbox.clouds(switchboard) as endpoints, sandbox.environment(endpoints):
         config, _ = demo.configuration(endpoints, Path(folder))
-        with Store.open(f"sqlite:///{folder}/snapbase.db", write=True) as store:
-            run = collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event()).run
-            request = approving.Request(run=run, by="ada", reason="day one", allow_unknown=True, allow_public=True)
-            approving.approve(store, approving.plan(store, request))
-            yield store, config
+        hasty = config.collect.model_copy(update={"give_up_after": 0.1})
+        yield config.model_copy(update={"collect": hasty})
 
 
-def _report(store: Store, config: Config, cloud: str) -> Report:
-    run = collect(store, config, Selection(clouds=(cloud,)), progress=lambda _: None, stop=threading.Event()).run
+@pytest.fixture(scope="module")
+def approved(clouds: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The three clouds, read and approved once."""
+    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('faults')}/snapbase.db", write=True) as store:
+        _collect(store, clouds, _selection("aws", "azure", "gcp"))
+        _approve(store)
+        yield store
+
+
+def _selection(*names: str) -> Selection:
+    return Selection(clouds=names, kinds=tuple(kind for name in names for kind in KINDS[name]))
+
+
+def _collect(store: Store, config: Config, selection: Selection) -> None:
+    collect(store, config, selection, progress=lambda _: None, stop=threading.Event())
+
+
+def _approve(store: Store) -> None:
+    run = store.last_run()
+    assert run is not None
+    flags: dict[str, Any] = {"allow_unknown": True, "allow_public": True, "allow_incomplete": True}
+    request = approving.Request(run=run, by="ada", reason="day one", **flags)
+    approving.approve(store, approving.plan(store, request))
+
+
+def _report(store: Store) -> Report:
+    run = store.last_run()
+    assert run is not None
     return diff(store, run, against_baseline(store, run))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("cloud", "operation"), CASES)
-def test_a_refusal_is_lost_coverage_and_nothing_else(
-    approved: tuple[Store, Config], switchboard: Switchboard, cloud: str, operation: str, kind: FaultKind
-) -> None:
-    store, config = approved
-    fault = switchboard.break_(Fault(kind, cloud=cloud, operation=operation))
+def _broken(switchboard: Switchboard, fault: Fault, store: Store, config: Config, selection: Selection) -> Report:
+    switchboard.break_(fault)
     try:
-        broken = _report(store, config, cloud)
+        _collect(store, config, selection)
+    finally:
+        switchboard.heal(fault)
+    assert fault.struck > 0
+    return _report(store)
+
+
+def _inventory(store: Store) -> Inventory:
+    return {(state.scope, state.resource.uid): state.grants for state in store.states(store.head())}
+
+
+def _says_what_to_do(report: Report) -> None:
+    assert not report.complete
+    for gap in report.coverage:
+        assert WHAT_TO_DO.search(gap.coverage.reason), gap.coverage.reason
+    assert exit_code(report, fail_on="critical") in (1, 3)
+    assert exit_code(report, fail_on="low") in (1, 3)
+
+
+@pytest.mark.parametrize(("call", "kind", "skip"), CASES, ids=str)
+def test_a_refusal_is_lost_coverage_and_nothing_else(
+    approved: Store, clouds: Config, switchboard: Switchboard, call: Call, kind: FaultKind, skip: int
+) -> None:
+    before, selection = _inventory(approved), _selection(call.cloud)
+    fault = Fault(kind, cloud=call.cloud, operation=call.operation, skip=skip)
+
+    broken = _broken(switchboard, fault, approved, clouds, selection)
+
+    assert {finding.rule for finding in broken.findings} <= SAID
+    assert _inventory(approved) == before
+    _says_what_to_do(broken)
+    _collect(approved, clouds, selection)
+    healed = _report(approved)
+    assert (healed.findings, healed.complete, exit_code(healed, fail_on="info")) == ((), True, 0)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DENIED, FaultKind.EXPIRED, FaultKind.THROTTLED, FaultKind.RESET])
+@pytest.mark.parametrize("call", ENTRY, ids=str)
+def test_a_closed_door_hides_nothing_behind_it(
+    approved: Store, clouds: Config, switchboard: Switchboard, call: Call, kind: FaultKind
+) -> None:
+    other = "azure" if call.cloud == "gcp" else "gcp"
+    before, selection = _inventory(approved), _selection(call.cloud, other)
+
+    broken = _broken(switchboard, Fault(kind, operation=call.operation), approved, clouds, selection)
+
+    assert {finding.rule for finding in broken.findings} <= SAID
+    assert _inventory(approved) == before
+    _says_what_to_do(broken)
+    _collect(approved, clouds, selection)
+    healed = _report(approved)
+    assert (healed.findings, healed.complete) == ((), True)
+
+
+@pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
+def test_with_every_door_closed_the_run_is_refused_and_nothing_is_gone(
+    approved: Store, clouds: Config, switchboard: Switchboard, cloud: str
+) -> None:
+    before, selection = _inventory(approved), _selection(cloud)
+    fault = switchboard.break_(Fault(FaultKind.EXPIRED, cloud=cloud))
+    try:
+        with pytest.raises(CredentialsError) as raised:
+            _collect(approved, clouds, selection)
     finally:
         switchboard.heal(fault)
 
-    assert fault.struck > 0
-    assert {finding.rule for finding in broken.findings} <= {"coverage-lost", "sharing-unreadable"}
-    assert broken.coverage
-    assert all(gap.coverage.reason for gap in broken.coverage)
-    assert exit_code(broken, fail_on="low") in (1, 3)
-    healed = _report(store, config, cloud)
-    assert healed.findings == ()
-    assert healed.complete
+    assert WHAT_TO_DO.search(raised.value.message), raised.value.message
+    assert _inventory(approved) == before
+    _collect(approved, clouds, selection)
+    assert (_report(approved).findings, _report(approved).complete) == ((), True)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.SLOW, FaultKind.THROTTLED, FaultKind.ERROR, FaultKind.RESET])
+@pytest.mark.parametrize("call", [LISTS[0], *LISTS[2:4]], ids=str)
+def test_what_passes_by_itself_is_not_even_mentioned(
+    approved: Store, clouds: Config, switchboard: Switchboard, call: Call, kind: FaultKind
+) -> None:
+    patient = clouds.model_copy(update={"collect": clouds.collect.model_copy(update={"give_up_after": 60.0})})
+    fault = Fault(kind, cloud=call.cloud, operation=call.operation, times=2, seconds=0.05)
+
+    passed = _broken(switchboard, fault, approved, patient, _selection(call.cloud))
+
+    assert (passed.findings, passed.complete, exit_code(passed, fail_on="info")) == ((), True, 0)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DENIED, FaultKind.THROTTLED, FaultKind.TRUNCATED])
+@pytest.mark.parametrize("call", SHARING, ids=str)
+def test_sharing_unread_from_the_first_day_is_unknown_until_it_is_read(
+    clouds: Config, switchboard: Switchboard, tmp_path: Path, call: Call, kind: FaultKind
+) -> None:
+    selection = _selection(call.cloud)
+    fault = Fault(kind, cloud=call.cloud, operation=call.operation)
+    with Store.open(f"sqlite:///{tmp_path}/snapbase.db", write=True) as store:
+        _says_what_to_do(_broken(switchboard, fault, store, clouds, selection))
+        blind = _inventory(store)
+        _approve(store)
+        assert exit_code(_report(store), fail_on="critical") == 3
+
+        _collect(store, clouds, selection)
+
+        late = {key: grants for key, grants in _inventory(store).items() if grants and blind.get(key) != grants}
+        found = {finding.subject.uid for finding in _report(store).findings if finding.grantee is not None}
+    assert late
+    assert all(blind.get(key) is None for key in late)
+    assert {uid for _, uid in late} <= found

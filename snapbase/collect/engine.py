@@ -84,7 +84,8 @@ def collect(
     that are no longer there to be read are said to be. An exception that no cloud explains is a bug: everything else
     is still read, then it is raised as it is.
     """
-    runtime = Runtime(threads=config.collect.threads, stop=stop, sample=config.collect.sample)
+    told = config.collect
+    runtime = Runtime(threads=told.threads, stop=stop, sample=told.sample, give_up_after=told.give_up_after)
     try:
         plan = _plan(config, selection, runtime)
         plan.scopes.sort(key=lambda each: -known.get(each.scope, 0))
@@ -97,7 +98,7 @@ def collect(
 
 def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) -> list[str]:
     """What a run would read, in words: one line per scope, the fullest first, and what could not be planned."""
-    runtime = Runtime(threads=config.collect.threads)
+    runtime = Runtime(threads=config.collect.threads, give_up_after=config.collect.give_up_after)
     try:
         found = _plan(config, selection, runtime)
     finally:
@@ -208,7 +209,8 @@ def _vanished(plan: _Plan, selection: Selection, known: Mapping[Scope, int]) -> 
         if scope.account == ANYWHERE and scope.cloud not in failures:
             yield _entered(scope)
             continue
-        gone = Miss(Outcome.DISABLED, f"{scope} is no longer visible to snapbase, or no longer configured")
+        how = "check the collector's access there, and the configuration"
+        gone = Miss(Outcome.DISABLED, f"{scope} is no longer visible to snapbase, or no longer configured: {how}")
         yield _failed(scope, failures.get(scope.cloud, gone), shares=shares.get(scope.kind, False))
     for name, miss in plan.failures:
         if not any(scope.cloud == name for scope in {*known, *planned}):

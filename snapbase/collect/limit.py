@@ -145,14 +145,19 @@ class Limiter:
         self,
         *,
         attempts: int = 10,
+        give_up_after: float = inf,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         told: Callable[[tuple[str, ...]], Rate | None] = lambda _: None,
     ) -> None:
-        """`told` gives the rates that are known beforehand; every other one is learnt."""
+        """A call is sent up to `attempts` times, the last within `give_up_after` seconds of its first failure.
+
+        `told` gives the rates that are known beforehand; every other one is learnt.
+        """
         self.stop = stop or threading.Event()
         self._attempts = attempts
+        self._give_up_after = give_up_after
         self._clock = clock
         self._sleep = sleep or self.stop.wait
         self._told = told
@@ -169,16 +174,18 @@ class Limiter:
 
         Raises `Interrupted` instead of waiting or sending once the run was asked to stop.
         """
-        attempt = 0
+        attempt, deadline = 0, inf
         while True:
             bucket, sent = self._enter(key)
             try:
                 answer = send()
             except Exception as error:
                 attempt += 1
+                now = self._clock()
+                deadline = min(deadline, now + self._give_up_after)
                 retry = verdict(error)
                 self._heed(bucket, sent, retry)
-                if retry is None or attempt >= self._attempts:
+                if retry is None or attempt >= self._attempts or now + retry.after > deadline:
                     raise
                 if not retry.throttled:
                     self._wait(retry.after or min(0.05 * 2**attempt, 5.0))

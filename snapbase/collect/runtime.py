@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from typing import Any, TypeVar
 
 from snapbase.collect.limit import Limiter
@@ -23,11 +24,12 @@ class Runtime:
         limiter: Limiter | None = None,
         stop: threading.Event | None = None,
         sample: float = 0.01,
+        give_up_after: float = inf,
     ) -> None:
         self.sample = sample
         """Share of the inferred resources whose sharing is read anyway."""
         self.stop = stop or threading.Event()
-        self.limiter = limiter or Limiter(stop=self.stop)
+        self.limiter = limiter or Limiter(stop=self.stop, give_up_after=give_up_after)
         self.operations: set[str] = set()
         """Every cloud operation called in this run, e.g. `ec2:DescribeSnapshots`: proof that nothing else was."""
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="call")

@@ -95,16 +95,16 @@ def configuration(endpoints: Endpoints, folder: Path) -> tuple[Config, Path]:
 _TOML = """\
 # The demo's three clouds, on this machine.
 [[aws]]
-endpoint_url = "{aws}"
+endpoint = "{aws}"
 organization = true
 role = "{role}"
 regions = {regions}
 
 [[azure]]
-endpoint_url = "{azure}"
+endpoint = "{azure}"
 
 [[gcp]]
-endpoint_url = "{gcp}"
+endpoint = "{gcp}"
 projects = {projects}
 
 [trust]

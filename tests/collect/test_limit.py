@@ -238,3 +238,19 @@ def test_keys_do_not_slow_each_other() -> None:
         limiter.call(("one",), _failing(_Throttled()), lambda _: Retry(throttled=True, after=3600))
 
     assert limiter.call(("other",), _failing(), _verdict) == "answer"
+
+
+@pytest.mark.parametrize(("after", "waits"), [(0.0, True), (120.0, False)])
+def test_a_call_is_given_up_in_time(after: float, waits: bool) -> None:
+    """Neither is it repeated beyond its time, nor is the cloud's own wait begun where it would end beyond it."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    limiter = Limiter(attempts=1000, give_up_after=60, clock=lambda: now[0], sleep=sleep)
+    with pytest.raises(_Throttled):
+        limiter.call(("k",), _failing(*[_Throttled() for _ in range(1000)]), lambda _: Retry(True, after))
+
+    assert (now[0] > 50) == waits
+    assert now[0] < 66

@@ -1,0 +1,148 @@
+"""`policy` and `doctor`: what a cloud must allow, and whether it does."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from snapbase.cli.context import (
+    AccountOption,
+    CloudOption,
+    Globals,
+    KindOption,
+    RegionOption,
+    configuration,
+    publish,
+    say,
+)
+from snapbase.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from snapbase.operations.doctor import Check
+
+_Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write it there (mode 0600).")]
+
+
+def aws(
+    context: typer.Context,
+    kind: KindOption = None,
+    fmt: Annotated[str, typer.Option("--format", "-f", help="json or cloudformation.")] = "json",
+    assume_role: Annotated[
+        str, typer.Option(help="Also allow to enter this role of every account (for the identity snapbase runs as).")
+    ] = "",
+    partition: Annotated[str, typer.Option(help="aws, aws-cn, aws-us-gov or aws-eusc.")] = "aws",
+    output: _Output = None,
+) -> None:
+    """An IAM policy, or a CloudFormation template of the role for a StackSet."""
+    from snapbase.operations import policy
+
+    if fmt == "cloudformation":
+        if assume_role:
+            raise UsageError("The role in each account enters no other.", hint="--assume-role goes with --format json.")
+        publish(_json(policy.aws_stack(tuple(kind or ()))), output)
+        say(
+            context,
+            "A StackSet with service-managed permissions leaves the management account out: deploy it there too.",
+        )
+        return
+    if fmt != "json":
+        raise UsageError(f"No format {fmt}.", hint="json or cloudformation.")
+    publish(_json(policy.aws_policy(tuple(kind or ()), assume_role=assume_role, partition=partition)), output)
+
+
+def azure(
+    context: typer.Context,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Where the role may be assigned: a management group or subscriptions.")
+    ] = None,
+    kind: KindOption = None,
+    name: Annotated[str, typer.Option(help="The role's name.")] = "snapbase-collector",
+    output: _Output = None,
+) -> None:
+    """A custom role, read-only, as `az role definition create` takes it."""
+    from snapbase.operations import policy
+
+    publish(_json(policy.azure_role(tuple(scope or ()), tuple(kind or ()), name=name)), output)
+    say(context, f"az role definition create --role-definition @{output or 'FILE'}")
+    if graph := policy.graph_permissions(tuple(kind or ())):
+        say(context, f"Microsoft Graph application permissions are given apart from it: {', '.join(graph)}.")
+
+
+def gcp(
+    context: typer.Context,
+    kind: KindOption = None,
+    title: Annotated[str, typer.Option(help="The role's title.")] = "snapbase-collector",
+    output: _Output = None,
+) -> None:
+    """A custom role for the organisation, read-only, as `gcloud iam roles create` takes it."""
+    from snapbase.operations import policy
+
+    publish(policy.gcp_role(tuple(kind or ()), title=title), output)
+    say(context, f"gcloud iam roles create snapbase_collector --organization=ID --file={output or 'FILE'}")
+
+
+def doctor(
+    context: typer.Context,
+    cloud: CloudOption = None,
+    account: AccountOption = None,
+    region: RegionOption = None,
+    kind: KindOption = None,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Every region of every account, not a sample.")] = False,
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    output: _Output = None,
+) -> None:
+    """Check configuration, store, credentials, permissions and clock, and say what to fix.
+
+    Exit 0: all is well; 3: something cannot be read; 2: nothing can be done as it is.
+    """
+    from snapbase.collect.engine import Selection
+    from snapbase.config import store_url
+    from snapbase.operations import doctor as operation
+
+    if fmt not in ("table", "json"):
+        raise UsageError(f"No format {fmt}.", hint="table or json.")
+    given: Globals = context.obj
+    selection = Selection(*(tuple(each or ()) for each in (cloud, account, region, kind)))
+    try:
+        config = configuration(context)
+    except ConfigurationError as error:
+        checks = [operation.misconfigured(error)]
+    else:
+        url = given.store_url or store_url(config)
+        checks = operation.examine(config, url, selection, thorough=thorough)
+    publish(_doctor_json(checks) if fmt == "json" else _doctor_table(checks), output)
+    raise typer.Exit(operation.exit_code(checks))
+
+
+def _doctor_json(checks: "list[Check]") -> str:
+    from snapbase.operations.doctor import exit_code
+
+    body = {
+        "schema": "snapbase.doctor/1",
+        "exit_code": exit_code(checks),
+        "checks": [
+            {"area": c.area, "subject": c.subject, "state": c.state, "detail": c.detail, "fix": c.fix} for c in checks
+        ],
+    }
+    return _json(body)
+
+
+def _doctor_table(checks: "list[Check]") -> str:
+    from snapbase.operations.doctor import State
+    from snapbase.report.listing import listing
+
+    allowed = sum(check.area == "permission" and check.state == State.OK for check in checks)
+    shown = [check for check in checks if check.area != "permission" or check.state != State.OK]
+    rows = [(check.state, check.area, check.subject, check.detail) for check in shown]
+    if allowed:
+        rows.append((State.OK, "permission", f"{allowed} permissions", "allowed where they were tried"))
+    text = listing(("state", "area", "what", ""), rows, empty="Nothing was checked.")
+    fixes = dict.fromkeys(check.fix for check in checks if check.fix and check.state != State.OK)
+    if fixes:
+        text += listing(("What to fix",), [(fix,) for fix in fixes], empty="")
+    return text
+
+
+def _json(body: object) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"

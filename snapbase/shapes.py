@@ -1,0 +1,35 @@
+"""The shapes of what people write into the configuration: a pattern each, and words for when it does not fit."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+WORDS: dict[str, str] = {}
+"""What a value must be, in words, by its pattern."""
+
+
+def _shaped(words: str, pattern: str, *, to_lower: bool = False) -> StringConstraints:
+    WORDS[pattern] = words
+    return StringConstraints(pattern=pattern, to_lower=to_lower)
+
+
+AwsAccountId = Annotated[str, _shaped("an AWS account id (12 digits, in quotes)", r"^[0-9]{12}$")]
+AwsRegion = Annotated[str, _shaped("an AWS region such as eu-west-1", r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$")]
+AwsRole = Annotated[
+    str,
+    _shaped(
+        "a role's name, or its ARN with {account} for the account",
+        r"^(arn:[^:\s]+:iam::([0-9]{12}|\{account\}):role/)?[A-Za-z0-9_+=,.@/-]+$",
+    ),
+]
+GUID = r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+Guid = Annotated[str, _shaped("an Azure id (8-4-4-4-12 hexadecimal digits)", GUID, to_lower=True)]
+GcpProject = Annotated[str, _shaped("a GCP project id or number", r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9]|[0-9]{6,})$")]
+ServiceAccount = Annotated[str, _shaped("a service account's mail", r"^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
+OrganizationId = Annotated[
+    str, _shaped("an AWS organisation id (o-...) or a GCP organisation number", r"^(o-[a-z0-9]{10,32}|[0-9]{6,})$")
+]
+Domain = Annotated[str, _shaped("a mail domain such as example.com", r"(?i)^[a-z0-9.-]+\.[a-z]{2,}$", to_lower=True)]
+Holder = Annotated[str, _shaped("the id of an account, project or identity, without spaces", r"^[A-Za-z0-9/]\S*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+KindGlob = Annotated[str, _shaped("a kind or a glob of kinds such as aws.ec2.*", r"^[a-z0-9.*?\[\]!-]+$")]
