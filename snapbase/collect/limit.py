@@ -20,6 +20,10 @@ T = TypeVar("T")
 
 SLOWEST = 0.05
 """Calls per second below which no bucket goes."""
+GUESS = 1.0
+"""Calls per second to try where nothing has passed yet: that tells nothing of the rate."""
+REFUSED = 60.0
+"""Seconds for which a bucket through which nothing passes answers every call with the last refusal."""
 HEADROOM = 0.97
 """Share of a measured rate to use: the rest is for what others take and for errors of measurement."""
 DOUBLING, GUESS_DOUBLING = 20.0, 2.0
@@ -78,6 +82,19 @@ class Bucket:
         self._barren = 0
         self._doubling = DOUBLING
         self._closed: _Window | None = None
+        self._refusal: tuple[float, BaseException] | None = None
+        self.answered = 0
+        """Calls that passed so far."""
+
+    def refuse(self, error: BaseException, now: float) -> None:
+        """Nothing passed while a call was tried to its end: others need not find that out one by one."""
+        self._refusal = (now + REFUSED, error)
+
+    def refused(self, now: float) -> BaseException | None:
+        """The error that every call gets for now; None: it may go and try."""
+        if self._refusal is None or now >= self._refusal[0]:
+            return None
+        return self._refusal[1]
 
     def rate(self, now: float) -> float:
         """Calls per second this bucket allows itself now; infinite before the first throttling."""
@@ -103,6 +120,8 @@ class Bucket:
     def passed(self, sent: float) -> None:
         """A call sent then was answered."""
         self._barren = 0
+        self._refusal = None
+        self.answered += 1
         if self._empty is None or sent >= self._empty:
             self._passed += 1
         elif self._closed is not None and sent >= self._closed.began:
@@ -130,11 +149,12 @@ class Bucket:
         current = self.rate(now)
         if self._empty is None and current == inf:
             # The first burst held the whole capacity; a quarter of its speed is a guess for one short drain.
-            self._base, self._doubling = max(measured / 4, SLOWEST), GUESS_DOUBLING
+            self._base, self._doubling = max(measured / 4, SLOWEST if measured else GUESS), GUESS_DOUBLING
         else:
             self._doubling = DOUBLING
             self._closed = _Window(now - elapsed, elapsed, self._passed, current)
-            self._base = max(self._closed.measured(), current / 4, SLOWEST)
+            slowest = SLOWEST if self._passed else min(current, GUESS)
+            self._base = max(self._closed.measured(), current / 4, slowest)
         self._empty, self._passed = now, 0
 
 
@@ -174,18 +194,22 @@ class Limiter:
 
         Raises `Interrupted` instead of waiting or sending once the run was asked to stop.
         """
-        attempt, deadline = 0, inf
+        attempt, deadline, answered = 0, inf, -1
         while True:
             bucket, sent = self._enter(key)
             try:
                 answer = send()
             except Exception as error:
                 attempt += 1
+                answered = bucket.answered if attempt == 1 else answered
                 now = self._clock()
                 deadline = min(deadline, now + self._give_up_after)
                 retry = verdict(error)
                 self._heed(bucket, sent, retry)
                 if retry is None or attempt >= self._attempts or now + retry.after > deadline:
+                    if retry is not None and retry.throttled and bucket.answered == answered:
+                        with self._lock:
+                            bucket.refuse(error, now)
                     raise
                 if not retry.throttled:
                     self._wait(retry.after or min(0.05 * 2**attempt, 5.0))
@@ -195,7 +219,7 @@ class Limiter:
                 return answer
 
     def _enter(self, key: tuple[str, ...]) -> tuple[Bucket, float]:
-        """Waits until the key's bucket lets a call through; the bucket, and when that was."""
+        """Waits until the key's bucket lets a call through; the bucket, and when that was. Raises its refusal."""
         while True:
             if self.stop.is_set():
                 raise Interrupted
@@ -204,7 +228,10 @@ class Limiter:
                 if bucket is None:
                     bucket = self._buckets[key] = Bucket(self._told(key))
                 now = self._clock()
-                wait = bucket.take(now)
+                refusal = bucket.refused(now)
+                wait = bucket.take(now) if refusal is None else 0.0
+            if refusal is not None:
+                raise refusal
             if wait <= 0:
                 return bucket, now
             self._wait(wait)

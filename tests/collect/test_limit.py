@@ -254,3 +254,59 @@ def test_a_call_is_given_up_in_time(after: float, waits: bool) -> None:
 
     assert (now[0] > 50) == waits
     assert now[0] < 66
+
+
+def _refusing(now: list[float]) -> tuple[Limiter, list[float]]:
+    """A limiter on a clock that only waiting moves, and the times at which the cloud was asked."""
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return Limiter(attempts=4, clock=lambda: now[0], sleep=sleep), []
+
+
+def test_what_is_throttled_for_good_is_found_out_once_and_not_for_each_resource() -> None:
+    now = [0.0]
+    limiter, asked = _refusing(now)
+
+    def refuse() -> None:
+        asked.append(now[0])
+        raise TimeoutError("slow down")
+
+    for _ in range(1_000):
+        with pytest.raises(TimeoutError):
+            limiter.call(("aws", "1", "eu", "ec2:Describe"), refuse, lambda _: Retry(throttled=True))
+
+    assert len(asked) == 4
+    assert now[0] < 20
+    now[0] += 61
+    assert limiter.call(("aws", "1", "eu", "ec2:Describe"), lambda: "well again", lambda _: None) == "well again"
+    before = now[0]
+    assert limiter.call(("aws", "1", "eu", "ec2:Describe"), lambda: "and quick", lambda _: None) == "and quick"
+    assert now[0] - before <= 1.0
+
+
+def test_two_refusals_before_anything_passed_say_little_about_the_rate() -> None:
+    bucket = Bucket()
+    for at in (0.0, 1.0):
+        bucket.take(at)
+        bucket.throttled(sent=at, now=at)
+
+    assert bucket.rate(1.0) >= 0.9
+
+
+def test_a_key_through_which_something_passes_is_never_refused_for_others() -> None:
+    now = [0.0]
+    limiter, _ = _refusing(now)
+    key = ("aws", "1", "eu", "ec2:Describe")
+
+    def refuse() -> None:
+        raise TimeoutError("slow down")
+
+    def verdict(_: BaseException) -> Retry:
+        limiter.call(key, lambda: "passed", lambda _: None)
+        return Retry(throttled=True)
+
+    with pytest.raises(TimeoutError):
+        limiter.call(key, refuse, verdict)
+    assert limiter.call(key, lambda: "fine", lambda _: None) == "fine"
