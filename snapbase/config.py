@@ -22,6 +22,7 @@ from snapbase.shapes import (
     AwsRegion,
     AwsRole,
     Domain,
+    GcpParent,
     GcpProject,
     Guid,
     Holder,
@@ -47,6 +48,8 @@ def is_loopback(endpoint: str) -> bool:
 
 class _Entry(_Section):
     endpoint: str | None = None
+    skip: tuple[KindGlob, ...] = ()
+    """Kinds that are not read here: `gcp.sql.*` where no project uses Cloud SQL."""
 
     @field_validator("endpoint")
     @classmethod
@@ -90,6 +93,8 @@ class GcpEntry(_Entry):
     name: Name = "gcp"
     projects: tuple[GcpProject, ...] = ()
     """Empty: every project the credential can find."""
+    parents: tuple[GcpParent, ...] = ()
+    """Folders and organisations: every active project below them, besides `projects`."""
     quota_project: GcpProject | None = None
     impersonate: ServiceAccount | None = None
     """A service account to impersonate."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,6 +65,8 @@ class _Plan:
     scopes: list[Planned] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     """What is known without reading: accounts that could be entered, and those that could not."""
+    skipped: set[Scope] = field(default_factory=set)
+    """What the configuration says not to read."""
     failures: list[tuple[str, Miss]] = field(default_factory=list)
     """Clouds whose accounts could not all be found out."""
     bugs: list[Exception] = field(default_factory=list)
@@ -112,6 +114,7 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
     for reading in found.readings:
         lines += [f"{reading.scope}: {c.outcome}, {c.reason}" for c in reading.coverage if not c.complete]
     lines += [f"{name}: {miss.outcome}, {miss.reason}" for name, miss in found.failures]
+    lines += [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
     return [*lines, f"{len(found.scopes)} scopes"]
 
 
@@ -135,7 +138,7 @@ def _plan_entry(
         for target in descriptor.connect(entry, runtime).targets():
             if selection.accounts and target.account not in selection.accounts:
                 continue
-            _plan_target(plan, planned, descriptor, kinds, target, selection)
+            _plan_target(plan, planned, descriptor, kinds, target, selection, getattr(entry, "skip", ()))
     except CredentialsError as error:
         plan.failures.append((name, Miss(Outcome.DENIED, f"{error.message} {error.hint}".strip())))
     except Exception as error:
@@ -161,6 +164,7 @@ def _plan_target(
     kinds: list[Collector],
     target: Target,
     selection: Selection,
+    skip: Sequence[str],
 ) -> None:
     account = account_scope(descriptor.name, target.account)
     if target.failure is not None and target.location == ANYWHERE:
@@ -175,6 +179,9 @@ def _plan_target(
         scope = Scope(descriptor.name, target.account, target.location, collector.kind)
         if target.where not in collector.where or scope in planned or not selection.takes(scope):
             continue
+        if any(fnmatchcase(collector.kind, glob) for glob in skip):
+            plan.skipped.add(scope)
+            continue
         planned.add(scope)
         if target.failure is not None:
             plan.readings.append(_failed(scope, target.failure, shares=collector.shares))
@@ -184,6 +191,16 @@ def _plan_target(
 
 def _entered(scope: Scope) -> Reading:
     return Reading(scope, datetime.now(UTC), (), (Coverage(scope, Aspect.LIST, Outcome.COMPLETE),))
+
+
+def _skipped(scope: Scope, held: int, *, shares: bool) -> Reading:
+    """What held nothing may be left out for good; what held something is a hole in the picture, whoever wants it."""
+    if held:
+        words = f"skip says not to read it, though it held {held:,} when it was last read"
+        return _failed(scope, Miss(Outcome.DEFERRED, words), shares=shares)
+    aspects = (Aspect.LIST, Aspect.SHARING) if shares else (Aspect.LIST,)
+    coverage = tuple(Coverage(scope, aspect, Outcome.COMPLETE, "skipped by the configuration") for aspect in aspects)
+    return Reading(scope, datetime.now(UTC), (), coverage)
 
 
 def _failed(scope: Scope, miss: Miss, *, shares: bool) -> Reading:
@@ -208,6 +225,9 @@ def _vanished(plan: _Plan, selection: Selection, known: Mapping[Scope, int]) -> 
             continue
         if scope.account == ANYWHERE and scope.cloud not in failures:
             yield _entered(scope)
+            continue
+        if scope in plan.skipped:
+            yield _skipped(scope, known[scope], shares=shares.get(scope.kind, False))
             continue
         how = "check the collector's access there, and the configuration"
         gone = Miss(Outcome.DISABLED, f"{scope} is no longer visible to snapbase, or no longer configured: {how}")

@@ -72,6 +72,7 @@ def _read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Reading]]:
         stop: threading.Event | None = None,
         into: list[Reading] | None = None,
         threads: int = 4,
+        skip: tuple[str, ...] = (),
     ) -> list[Reading]:
         by_name = clouds if isinstance(clouds, Mapping) else {"aws": clouds}
 
@@ -85,7 +86,8 @@ def _read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Reading]]:
 
         monkeypatch.setattr(engine, "cloud", descriptor)
         monkeypatch.setattr(engine, "collectors", kinds)
-        config = Config.model_validate({name: [{}] for name in by_name} | {"collect": {"threads": threads}})
+        entry = {"skip": list(skip)}
+        config = Config.model_validate({name: [entry] for name in by_name} | {"collect": {"threads": threads}})
         readings = into if into is not None else []
         stop = stop or threading.Event()
         for reading in engine.collect(config, selection, known=known or {}, progress=lambda _: None, stop=stop):
@@ -260,3 +262,33 @@ def test_a_selection_has_one_text() -> None:
     assert str(Selection()) == ""
     assert str(Selection(clouds=("gcp", "aws"), kinds=("x.*",))) == "cloud=aws,gcp kind=x.*"
     assert Progress(1, 2).done == 1
+
+
+def test_a_kind_that_is_skipped_is_not_read_and_is_no_hole_where_it_held_nothing(
+    read: Callable[..., list[Reading]],
+) -> None:
+    asked: list[bool] = []
+    place = Target("1", "eu-west-1")
+    cloud = _Cloud([place], began=lambda: asked.append(True))
+    scope = Scope("aws", "1", "eu-west-1", KIND)
+
+    readings = {each.scope: each for each in read(cloud, known={scope: 0}, skip=("aws.ec2.*",))}
+
+    assert not asked
+    assert all(each.complete for each in readings[scope].coverage)
+    assert "skipped" in readings[scope].coverage[0].reason
+
+
+def test_a_kind_that_is_skipped_though_it_held_something_is_a_hole(read: Callable[..., list[Reading]]) -> None:
+    scope = Scope("aws", "1", "eu-west-1", KIND)
+
+    readings = {each.scope: each for each in read(_Cloud([Target("1", "eu-west-1")]), known={scope: 7}, skip=(KIND,))}
+
+    assert [each.outcome for each in readings[scope].coverage] == [Outcome.DEFERRED, Outcome.DEFERRED]
+    assert "7" in readings[scope].coverage[0].reason
+
+
+def test_what_is_skipped_and_was_never_read_is_not_mentioned(read: Callable[..., list[Reading]]) -> None:
+    assert {each.scope for each in read(_Cloud([Target("1", "eu-west-1")]), skip=(KIND,))} == {
+        account_scope("aws", "1")
+    }

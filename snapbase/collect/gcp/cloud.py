@@ -34,7 +34,7 @@ class GcpConnection:
         A configured project that cannot be seen is one failed target, as is a folder.
         Raises `CallFailed` where projects cannot be searched for, and `CredentialsError` where none is visible.
         """
-        parents = tuple(getattr(self._entry, "parents", ()))
+        parents = self._entry.parents
         for targets in self._session.runtime.map(self._configured, dict.fromkeys(self._entry.projects)):
             yield from targets
         for parent in parents:

@@ -182,12 +182,8 @@ def test_projects_are_searched_for_page_by_page(google: Google) -> None:
     ]
 
 
-class _Below(GcpEntry):
-    parents: tuple[str, ...] = ()
-
-
 def _below(google: Google, *parents: str) -> list[Target]:
-    return list(CLOUD.connect(_Below(endpoint=google.url, parents=parents), google.runtime).targets())
+    return list(CLOUD.connect(GcpEntry(endpoint=google.url, parents=parents), google.runtime).targets())
 
 
 def test_the_projects_of_an_organisation_are_found_folder_by_folder(google: Google) -> None:
