@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lint types imports bench clean
+.PHONY: demo test check format lint types imports bench fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/snapbase demo
@@ -31,6 +31,11 @@ imports: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# FUZZ='--records 100000 --guided 0' for a short one. atheris has wheels for Linux only.
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet 'atheris>=3,<4' || true
+	$(BIN)/python -m fuzz.fuzz_audit $(FUZZ)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -18,7 +18,7 @@ from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.engine import Selection
 from snapbase.config import AwsEntry, Config
 from snapbase.model import Miss, Outcome
-from snapbase.operations import demo, doctor
+from snapbase.operations import demo, doctor, policy
 from snapbase.operations.doctor import Check, State
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws.story import MEMBER, OUTSIDER, REGIONS, ROLE
@@ -105,6 +105,7 @@ def test_it_only_asks_what_a_run_asks(config: Config, home: Path, broken: Switch
     _examine(config, home, "aws")
 
     declared = {permission for each in collectors("aws") for permission in each.permissions}
+    declared |= policy.log_permissions("aws")
     assert {call[3] for call in broken.calls} <= declared | {"sts:AssumeRole", "sts:GetCallerIdentity"}
 
 

@@ -118,6 +118,28 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
     return [*lines, f"{len(found.scopes)} scopes"]
 
 
+def targets(
+    config: Config, selection: Selection, *, stop: threading.Event, runtime: Runtime
+) -> Iterator[tuple[str, Target]]:
+    """Every selected place that can be entered, by cloud. What cannot be is for `collect` to say."""
+    for name in CLOUDS:
+        if selection.clouds and name not in selection.clouds:
+            continue
+        for entry in getattr(config, name):
+            descriptor = cloud(name)
+            try:
+                for target in descriptor.connect(entry, runtime).targets():
+                    if stop.is_set():
+                        return
+                    if target.failure is None and (not selection.accounts or target.account in selection.accounts):
+                        yield name, target
+            except CredentialsError:
+                continue
+            except Exception as error:
+                if descriptor.classify(error) is None:
+                    raise
+
+
 def _plan(config: Config, selection: Selection, runtime: Runtime) -> _Plan:
     plan = _Plan()
     planned: set[Scope] = set()

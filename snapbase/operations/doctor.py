@@ -23,6 +23,7 @@ from snapbase.config import Config
 from snapbase.errors import ConfigurationError, CredentialsError, StoreError
 from snapbase.model import ANYWHERE, Miss, Outcome, Scope
 from snapbase.operations import policy
+from snapbase.operations.logs import READERS
 
 T = TypeVar("T")
 
@@ -200,7 +201,7 @@ def _entry(
         checks.append(Check("credentials", label, State.OK, f"signed in as {who}"))
         places = _places(targets, selection.locations, getattr(entry, "home_region", ""), thorough=thorough)
         checks += _accounts(label, targets, len(places))
-        _try_all(kinds, places, probe, threads=config.collect.threads, thorough=thorough)
+        _try_all(name, kinds, places, probe, threads=config.collect.threads, thorough=thorough)
         return checks + list(_permissions(name, kinds, probe.tried))
     finally:
         runtime.close()
@@ -230,7 +231,13 @@ def _accounts(label: str, targets: list[Target], tried: int) -> Iterator[Check]:
 
 
 def _try_all(
-    kinds: tuple[Collector, ...], places: Mapping[str, list[Target]], probe: _Probe, *, threads: int, thorough: bool
+    name: str,
+    kinds: tuple[Collector, ...],
+    places: Mapping[str, list[Target]],
+    probe: _Probe,
+    *,
+    threads: int,
+    thorough: bool,
 ) -> None:
     """Starts to read every kind in each account: everywhere, or in a few places until each permission was tried."""
 
@@ -239,6 +246,7 @@ def _try_all(
             for kind in kinds:
                 if target.where in kind.where and (thorough or not probe.answered(account, kind.permissions)):
                     _try(kind, target, probe, thorough=thorough)
+            _try_logs(name, target, probe)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="doctor") as pool:
         for done in [pool.submit(try_account, account) for account in places]:
@@ -274,13 +282,26 @@ def _try(kind: Collector, target: Target, probe: _Probe, *, thorough: bool) -> N
             raise
 
 
+def _try_logs(name: str, target: Target, probe: _Probe) -> None:
+    """One short question to each log that is there; what is refused comes back as a value."""
+    until = datetime.now(UTC)
+    for log, reader in READERS.items():
+        if log.startswith(f"{name}.") and target.where in reader.where:
+            probe.begin(target.account)
+            try:
+                next(reader.read(target.handle, target.account, target.location, until, until), None)
+            except _Enough:
+                return
+
+
 def _permissions(name: str, kinds: tuple[Collector, ...], tried: Mapping[str, _Tried]) -> Iterator[Check]:
+    logged = policy.log_permissions(name)
     for wanted in policy.permissions(name, kinds):
         needed = ", ".join(kind.title for kind in kinds if wanted in kind.permissions)
-        if not needed and wanted not in tried:
+        if not needed and wanted not in tried and wanted not in logged:
             # Regions that are configured need not be found.
             continue
-        needed = needed or "finding accounts and regions"
+        needed = needed or ("the audit log" if wanted in logged else "finding accounts and regions")
         yield _permitted(name, wanted, needed, tried.get(wanted, _Tried()))
 
 

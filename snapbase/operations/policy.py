@@ -12,6 +12,7 @@ from typing import Any
 
 from snapbase.collect.collector import Collector, Where, collectors
 from snapbase.errors import UsageError
+from snapbase.operations.logs import READERS
 
 ROLE = "snapbase-collector"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")
@@ -80,7 +81,12 @@ def chosen(cloud: str, globs: Sequence[str] = ()) -> tuple[Collector, ...]:
 
 def permissions(cloud: str, kinds: Sequence[Collector]) -> list[str]:
     """What the cloud must allow to find its accounts and to read the kinds there."""
-    return sorted({*_ENTERING[cloud], *(name for kind in kinds for name in kind.permissions)})
+    return sorted({*_ENTERING[cloud], *log_permissions(cloud), *(name for kind in kinds for name in kind.permissions)})
+
+
+def log_permissions(cloud: str) -> set[str]:
+    """What reading the cloud's audit log takes."""
+    return {name for log, reader in READERS.items() if log.startswith(f"{cloud}.") for name in reader.permissions}
 
 
 def aws_policy(globs: Sequence[str] = (), *, assume_role: str = "", partition: str = "aws") -> dict[str, Any]:

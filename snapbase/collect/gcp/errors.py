@@ -18,6 +18,7 @@ _SERVICES = {
     "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "IAM API"),
+    "logging": ("logging", "Cloud Logging API"),
     "sql": ("sqladmin", "Cloud SQL Admin API"),
 }
 """By the first word of an operation: the service as it is enabled, and its name."""
@@ -25,6 +26,7 @@ _PERMISSIONS = {
     "cloudresourcemanager.projects.search": "resourcemanager.projects.get",
     "iam.organizations.roles.get": "iam.roles.get",
     "iam.projects.roles.get": "iam.roles.get",
+    "logging.entries.list": "logging.logEntries.list",
     "sql.Backups.ListBackups": "cloudsql.backupRuns.list",
     "backupdr.projects.locations.backupVaults.list": "backupdr.backupVaults.list",
 }

@@ -42,6 +42,7 @@ class Session:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._signed: Any = None
+        self._logs: Any = None
         self.roles = CustomRoles(self)
 
     def identity(self) -> str:
@@ -120,18 +121,24 @@ class Session:
         if unread:
             raise ListTruncated(operation, f"{project}/{location}", unread)
 
-    def _fetch(self, service: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
-        from google.api_core.exceptions import from_http_response
-        from requests.exceptions import InvalidJSONError
+    def entries(self, operation: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer of Cloud Logging's `entries.list`, a POST that only reads; raises `CallFailed`."""
+        container = str(next(iter(body["resourceNames"]), ""))
+        return self.call(operation, container.removeprefix("projects/"), "global", partial(self._entries, body))
 
+    def _entries(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        from google.auth.transport.requests import AuthorizedSession
+
+        with self._lock:
+            if self._logs is None:
+                self._logs = AuthorizedSession(self._credentials)
+                _widen(self._logs)
+        root = self._endpoint or f"https://logging.{self._universe}"
+        return _answered(self._logs.post(f"{root}/v2/entries:list", json=dict(body), timeout=UNRETRIED["timeout"]))
+
+    def _fetch(self, service: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         root = self._endpoint or f"https://{service}.{self._universe}"
-        answer = self._web().get(f"{root}/{path}", params=query, timeout=UNRETRIED["timeout"])
-        if answer.status_code >= 400:
-            raise from_http_response(answer)
-        body = answer.json()
-        if not isinstance(body, dict):
-            raise InvalidJSONError(f"{service} answered with no object")
-        return body
+        return _answered(self._web().get(f"{root}/{path}", params=query, timeout=UNRETRIED["timeout"]))
 
     @property
     def _universe(self) -> str:
@@ -195,6 +202,18 @@ class Project:
     def get_pages(self, operation: str, location: str, service: str, path: str) -> Iterator[dict[str, Any]]:
         """Every page of a JSON list; see `Session.get_pages`."""
         return self.session.get_pages(operation, self.id, location, service, path)
+
+
+def _answered(answer: Any) -> dict[str, Any]:
+    from google.api_core.exceptions import from_http_response
+    from requests.exceptions import InvalidJSONError
+
+    if answer.status_code >= 400:
+        raise from_http_response(answer)
+    body = answer.json()
+    if not isinstance(body, dict):
+        raise InvalidJSONError("answered with no object")
+    return body
 
 
 def _first_page(ask: Callable[[str], Any], token: str) -> Any:

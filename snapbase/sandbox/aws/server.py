@@ -56,7 +56,7 @@ class AwsSandbox:
         self._buckets[account, region, operation] = _Bucket(capacity, refill)
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        from snapbase.sandbox.aws import wire
+        from snapbase.sandbox.aws import cloudtrail, wire
 
         call = _call(environ)
         if call is None:
@@ -71,11 +71,12 @@ class AwsSandbox:
         if kind == FaultKind.RESET:
             _reset(environ)
         if kind not in (None, FaultKind.SLOW, FaultKind.TRUNCATED):
-            return _send(start_response, wire.failure(call, str(kind)))
-        if kind == FaultKind.TRUNCATED:
-            return _send(start_response, wire.truncated(self._collected(call, environ)))
-        handled = _handle(call)
-        return self._moto(environ, start_response) if handled is None else _send(start_response, handled)
+            refused = wire.failure(call, str(kind))
+            cloudtrail.note(call, environ, refused)
+            return _send(start_response, refused)
+        answered = self._collected(call, environ)
+        cloudtrail.note(call, environ, answered)
+        return _send(start_response, wire.truncated(answered) if kind == FaultKind.TRUNCATED else answered)
 
     def _collected(self, call: Any, environ: dict[str, Any]) -> Any:
         """The whole answer as a value, whoever gives it."""
@@ -110,7 +111,17 @@ class _Bucket:
 
 def _quiet(handler: type[Any]) -> type[Any]:
     """No line per request, and keep-alive as AWS has it."""
-    return type("Handler", (handler,), {"log": lambda *_: None, "protocol_version": "HTTP/1.1", "wbufsize": -1})
+
+    def run_wsgi(self: Any) -> None:
+        # Answers are buffered, and an upload waits a second for this one.
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            del self.headers["Expect"]
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        handler.run_wsgi(self)
+
+    more = {"log": lambda *_: None, "protocol_version": "HTTP/1.1", "wbufsize": -1, "run_wsgi": run_wsgi}
+    return type("Handler", (handler,), more)
 
 
 def _call(environ: dict[str, Any]) -> Any:

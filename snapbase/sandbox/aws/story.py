@@ -82,7 +82,7 @@ def _seed_databases(rds: Any) -> None:
 
 def attack(url: str) -> tuple[Act, ...]:
     """The theft; everything that it changes is in the answer, and nothing in the member's second region is touched."""
-    account = _Account(url, MEMBER)
+    account = _Account(url, MEMBER, "Developer/t.lambert")
     ec2, rds = account.client("ec2", REGIONS[0]), account.client("rds", REGIONS[0])
     shared, public, approved = (_find(ec2, each) for each in (_SHARED, _PUBLISHED, _APPROVED))
     for each in (shared, approved):
@@ -111,15 +111,15 @@ def attack(url: str) -> tuple[Act, ...]:
 class _Account:
     """Clients for one account of the sandbox: the credentials' own, or one whose role is assumed."""
 
-    def __init__(self, url: str, account: str | None) -> None:
+    def __init__(self, url: str, account: str | None, session: str = f"{ROLE}/story") -> None:
         import boto3
 
         self._url = url
         self._session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
         if account is not None:
-            role = f"arn:aws:iam::{account}:role/{ROLE}"
+            role, _, name = session.partition("/")
             sts = self.client("sts", REGIONS[0])
-            keys = sts.assume_role(RoleArn=role, RoleSessionName="story")["Credentials"]
+            keys = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName=name)["Credentials"]
             self._session = boto3.Session(
                 aws_access_key_id=keys["AccessKeyId"],
                 aws_secret_access_key=keys["SecretAccessKey"],

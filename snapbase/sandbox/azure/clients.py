@@ -14,13 +14,15 @@ class Writer:
 
     url: str
     subscription: str
+    token: str = "faketoken"
+    """What the sandbox takes the caller from."""
 
     @cached_property
     def _options(self) -> dict[str, Any]:
         from azure.core.pipeline import policies
 
         # azure-core refuses to sign plain http, so the token that opens nothing is a header like any other.
-        token = policies.HeadersPolicy({"Authorization": "Bearer faketoken"})
+        token = policies.HeadersPolicy({"Authorization": f"Bearer {self.token}"})
         pipeline = [policies.RequestIdPolicy(), policies.ContentDecodePolicy(), token]
         return {"credential": object(), "base_url": self.url, "policies": pipeline, "use_env_settings": False}
 

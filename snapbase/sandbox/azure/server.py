@@ -9,6 +9,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
 
+from snapbase.sandbox.azure import activity
 from snapbase.sandbox.azure.answers import Answer, error, faulty, sever
 from snapbase.sandbox.azure.bodies import Malformed
 from snapbase.sandbox.azure.estate import ArmError, Body, Estate
@@ -33,6 +34,8 @@ class AzureSandbox:
         """Seconds, as sent with a 429."""
         self.hidden: set[str] = set()
         """Subscriptions in which the caller has no role: only the management groups know of them."""
+        self.activity: list[Body] = []
+        """The records of every subscription's Activity Log, and of the tenant's."""
         self.lock = threading.RLock()
         self._results: dict[str, Body | None] = {}
         self._server: ThreadingHTTPServer | None = None
@@ -70,12 +73,17 @@ class AzureSandbox:
             if route.method != method or match is None:
                 continue
             call = Request(self, parts.path, match.groupdict(), query, body)
-            fault = self.switchboard.strike("azure", call.subscription or TENANT, "global", route.operation)
-            if fault is not None and (answer := faulty(fault, route.operation, call.subscription, self.retry_after)):
-                return answer
-            served = self._serve(route, call)
-            return served if fault is None or fault.kind == FaultKind.SLOW else served.cut(fault.kind)
+            answered = self._struck(route, call)
+            activity.write(call, route, answered)
+            return answered
         return error(404, "InvalidResourceType", "The resource type could not be found.")
+
+    def _struck(self, route: Route, call: Request) -> Answer:
+        fault = self.switchboard.strike("azure", call.subscription or TENANT, "global", route.operation)
+        if fault is not None and (answer := faulty(fault, route.operation, call.subscription, self.retry_after)):
+            return answer
+        served = self._serve(route, call)
+        return served if fault is None or fault.kind == FaultKind.SLOW else served.cut(fault.kind)
 
     def _serve(self, route: Route, call: Request) -> Answer:
         subscription = call.subscription
@@ -125,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
+        asked = (self.headers.get("Authorization", ""), self.headers.get("x-ms-correlation-request-id", ""))
+        activity.CALLER.set(activity.caller_of(asked[0], str(self.client_address[0]), asked[1]))
         answer = self.arm.answer(self.command, self.path, body)
         if answer.reset:
             sever(self.connection)

@@ -1,6 +1,7 @@
 """The demo's Azure: a shop's two subscriptions on day one, and what the attacker does there."""
 
 from snapbase.sandbox.azure import roles
+from snapbase.sandbox.azure.activity import token
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, TENANT
 from snapbase.sandbox.story import Act
@@ -34,7 +35,8 @@ def seed(url: str) -> None:
 def attack(url: str) -> tuple[Act, ...]:
     """Links minted, networks opened, galleries shared, protections taken down, strangers let in; returns everything
     that was changed."""
-    production, analytics = Writer(url, _PRODUCTION), Writer(url, _ANALYTICS)
+    stolen = token(upn="t.lambert@shop.example", tid=TENANT, scp="user_impersonation", ipaddr="203.0.113.66")
+    production, analytics = (Writer(url, each, stolen) for each in (_PRODUCTION, _ANALYTICS))
     return (
         *_take_snapshots(production),
         *_take_machines(production),

@@ -1,18 +1,36 @@
 """How the story acts on the sandbox: Google's own clients, and plain requests where there is none to be had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
+
+from snapbase.sandbox.gcp.server import TOKEN
 
 VERSION = 3
 """Of every policy asked for and set: older ones lose their conditions."""
+_ACTOR: ContextVar[str] = ContextVar("actor", default="")
+
+
+@contextmanager
+def signed_in(email: str) -> Iterator[None]:
+    """Whom the audit logs name for every call made meanwhile."""
+    before = _ACTOR.set(email)
+    try:
+        yield
+    finally:
+        _ACTOR.reset(before)
 
 
 def client(url: str, name: str) -> Any:
     """One of google-cloud-compute's or Resource Manager's clients by class name, talking to the sandbox."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import compute_v1, resourcemanager_v3
+    from google.oauth2.credentials import Credentials
 
-    options = {"credentials": AnonymousCredentials(), "client_options": {"api_endpoint": url}}
+    actor = _ACTOR.get()
+    credentials = Credentials(f"{TOKEN}{actor}") if actor else AnonymousCredentials()
+    options = {"credentials": credentials, "client_options": {"api_endpoint": url}}
     if hasattr(resourcemanager_v3, name):
         return getattr(resourcemanager_v3, name)(transport="rest", **options)
     return getattr(compute_v1, name)(**options)
@@ -22,7 +40,8 @@ def send(method: str, url: str, body: Mapping[str, Any], **query: str) -> Any:
     """The JSON answer of an API without a client here: IAM, Cloud SQL, Backup and DR."""
     import requests
 
-    answer = requests.request(method, url, json=body, params=query, timeout=30)
+    headers = {"Authorization": f"Bearer {TOKEN}{_ACTOR.get()}"} if _ACTOR.get() else {}
+    answer = requests.request(method, url, json=body, params=query, headers=headers, timeout=30)
     answer.raise_for_status()
     return answer.json()
 

@@ -71,6 +71,9 @@ class Estate:
         self._shelves: dict[Shelf, dict[str, Body]] = {}
         self._policies: dict[str, Policy] = {}
         self._things: dict[str, Body] = {}
+        self._entries: list[Body] = []
+        self.data_access: set[str] = set()
+        """The projects, folders and organisations (`projects/…`) whose Data Access logs are switched on."""
         self.put_thing(ORGANIZATION, {"name": ORGANIZATION, "displayName": "northwind.example", "state": "ACTIVE"})
         self._last_id = 4_800_000_000_000_000_000
         self._last_number = 700_000_000_000
@@ -158,6 +161,16 @@ class Estate:
         """Every place of a project in which something of one sort was ever put, in order."""
         with self._lock:
             return sorted(each for each in self._shelves if (each.project, each.collection) == (project, collection))
+
+    def record(self, entry: Body) -> None:
+        """Adds an entry to the logs; nobody ever changes one."""
+        with self._lock:
+            self._entries.append(dict(entry))
+
+    def entries(self) -> list[Body]:
+        """Everything logged, in order of time."""
+        with self._lock:
+            return sorted(self._entries, key=lambda each: (str(each["timestamp"]), str(each["insertId"])))
 
     def policy(self, path: str) -> Policy:
         with self._lock:

@@ -13,6 +13,7 @@ _SERVICES = {
     "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "Identity and Access Management (IAM) API"),
+    "logging": ("logging", "Cloud Logging API"),
     "sql": ("sqladmin", "Cloud SQL Admin API"),
 }
 """By the first word of a method's id: the service's host and its name."""
@@ -62,7 +63,7 @@ def _denied(api: str, method: str, project: str) -> Answer:
         permission = _REGIONAL.sub(lambda match: match[1].lower(), method)
         message = f"Required '{permission}' permission for 'projects/{project}'"
         return _error(403, message, "forbidden", "PERMISSION_DENIED")
-    permission = method.replace("cloudresourcemanager", "resourcemanager")
+    permission = method.replace("cloudresourcemanager", "resourcemanager").replace("g.entries.", "g.logEntries.")
     info = _info("IAM_PERMISSION_DENIED", {"permission": permission, "resource": f"projects/{project}"})
     return _error(403, "The caller does not have permission", "forbidden", "PERMISSION_DENIED", info)
 

@@ -13,8 +13,12 @@ from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from snapbase.sandbox.gcp.answers import answer
 from snapbase.sandbox.gcp.call import Call, Refusal, place
 from snapbase.sandbox.gcp.estate import Estate
+from snapbase.sandbox.gcp.journal import Caller, policy_before, write
 from snapbase.sandbox.gcp.refusals import Answer, broken, refused, struck
 from snapbase.sandbox.gcp.schema import Method, route
+
+TOKEN = "sandbox:"
+"""What the access tokens begin with that say who sends them."""
 
 
 class GcpSandbox:
@@ -80,19 +84,28 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(refused(Refusal(404, "notFound", "NOT_FOUND", f"No method behind {self.command} {parts.path}")))
             return
         method, parameters = routed[0], {name: unquote(value) for name, value in routed[1].items()}
-        project = self._project(parameters)
+        project = self._project(method, parameters, content)
         fault = self.server.sandbox.switchboard.strike("gcp", project, place(parameters), method.id)
         instead = struck(fault, method.id, project) if fault else None
         if instead is not None:
+            if instead.status == 403 and fault is not None and fault.kind != FaultKind.DISABLED:
+                self._write_denied(method, parameters, content)
             self._send(instead)
         elif fault is not None and fault.kind == FaultKind.RESET:
             self._reset()
         else:
             self._answer(method, parameters, dict(parse_qsl(parts.query)), content, fault)
 
-    def _project(self, parameters: dict[str, str]) -> str:
+    def _project(self, method: Method, parameters: dict[str, str], content: bytes) -> str:
         """The project's id even where its number was asked for, or the folder's or organisation's name; `*` where a
         call is about no single one."""
+        if method.id == "logging.entries.list":
+            name = _body(content).get("resourceNames", ["*"])[0]
+            parameters = {"projectsId": name[9:]} if name.startswith("projects/") else {}
+            return self._project_of(parameters) if parameters else str(name)
+        return self._project_of(parameters)
+
+    def _project_of(self, parameters: dict[str, str]) -> str:
         for name in ("folders", "organizations"):
             if number := parameters.get(f"{name}Id"):
                 return f"{name}/{number}"
@@ -112,18 +125,31 @@ class _Handler(BaseHTTPRequestHandler):
         unknown = {name for name in query if not name.startswith(("$", "alt"))} - method.query
         if unknown:
             return refused(Refusal(400, "invalid", "INVALID_ARGUMENT", f"Unknown name {sorted(unknown)}"))
-        body = json.loads(content) if content else {}
+        body = _body(content)
         if wrong := method.refused(body):
             return refused(Refusal(400, "invalid", "INVALID_ARGUMENT", f"Invalid JSON payload received. {wrong[0]}"))
         sandbox = self.server.sandbox
         call = Call(method.id, parameters, query, method.writable(body), self.server.url, sandbox.page_size)
+        caller, before = self._caller(), policy_before(sandbox.estate, call)
         try:
             given = answer(sandbox.estate, call)
         except Refusal as refusal:
+            write(sandbox.estate, call, caller, refusal)
             return refused(refusal)
+        write(sandbox.estate, call, caller, given, before)
         if wrong := method.unlike(given):
             return broken(f"{method.id} answered what the API cannot: {'; '.join(wrong)}")
         return Answer(200, given)
+
+    def _caller(self) -> Caller:
+        """A token of the sandbox is `sandbox:` and an address; whoever sends none is nobody in particular."""
+        email = self.headers.get("Authorization", "").partition(f"Bearer {TOKEN}")[2]
+        return Caller(email, str(self.client_address[0]), self.headers.get("User-Agent", ""))
+
+    def _write_denied(self, method: Method, parameters: dict[str, str], content: bytes) -> None:
+        estate = self.server.sandbox.estate
+        call = Call(method.id, parameters, {}, _body(content), self.server.url, 0)
+        write(estate, call, self._caller(), Refusal(403, "forbidden", "PERMISSION_DENIED", "Permission denied"))
 
     def _send(self, given: Answer, *, truncated: bool = False) -> None:
         body = given.body if isinstance(given.body, bytes) else json.dumps(given.body).encode()
@@ -140,3 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
+
+
+def _body(content: bytes) -> dict[str, Any]:
+    found = json.loads(content) if content else {}
+    return found if isinstance(found, dict) else {}

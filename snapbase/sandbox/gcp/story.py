@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from snapbase.sandbox.gcp.clients import bind, bind_container, client, insert, send
+from snapbase.sandbox.gcp.clients import bind, bind_container, client, insert, send, signed_in
 from snapbase.sandbox.gcp.estate import ORGANIZATION
 from snapbase.sandbox.story import Act
 
@@ -13,6 +13,10 @@ PROJECTS = (PRODUCTION, ANALYTICS)
 OWN_DOMAIN = "northwind.example"
 """The company's own mail domain, for `[trust] domains`."""
 OUTSIDER = "user:m.mallory@collector.example"
+ADMIN = f"terraform@{PRODUCTION}.iam.gserviceaccount.com"
+"""Who made the estate."""
+STOLEN = f"t.lambert@{OWN_DOMAIN}"
+"""The administrator whose session the attacker holds."""
 
 _FOLDER = "Production"
 _ZONE = "europe-west1-b"
@@ -25,6 +29,7 @@ _RESTORER = f"{ORGANIZATION}/roles/restoreOperator"
 _AUDITOR = f"projects/{PRODUCTION}/roles/diskAuditor"
 
 
+@signed_in(ADMIN)
 def seed(url: str) -> None:
     """The estate on day one: what a normal company has, and who may do what with it."""
     _hierarchy(url)
@@ -41,6 +46,7 @@ def seed(url: str) -> None:
     _bindings(url)
 
 
+@signed_in(STOLEN)
 def attack(url: str) -> tuple[Act, ...]:
     """An outsider gets at one of everything: by its own policy, by what lies above it, or by opening a vault."""
     bind(url, "Snapshots", _binding(_STORAGE, OUTSIDER), project=PRODUCTION, resource="orders-db-before-migration")

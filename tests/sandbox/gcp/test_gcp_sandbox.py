@@ -76,6 +76,7 @@ def _ask(url: str, method: Method, new: str) -> requests.Response:
         "cloudresourcemanager.folders.create": {"parent": ORGANIZATION},
         "iam.projects.roles.create": {"roleId": new},
         "iam.organizations.roles.create": {"roleId": new},
+        "logging.entries.list": {"resourceNames": [f"projects/{PROJECT}"]},
         "insert": {"name": new},
         "setIamPolicy": {"policy": {}},
     }

@@ -1,0 +1,97 @@
+"""`audit`: the clouds' own logs, fetched or from files."""
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snapbase.cli.context import AccountOption, CloudOption, configuration, duration, opened, say
+
+if TYPE_CHECKING:
+    from snapbase.event import Event
+    from snapbase.operations.audit import Taken
+
+
+def import_files(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Log files: JSON or JSON lines, plain or .gz, of any cloud.")],
+) -> None:
+    """Take in audit logs from files. Each event is kept once, however often it is given."""
+    from snapbase.operations import audit as operation
+
+    with opened(context, configuration(context), write=True) as store, store.lock():
+        taken = operation.import_files(store, files)
+    _said(taken)
+
+
+def fetch(
+    context: typer.Context,
+    cloud: CloudOption = None,
+    account: AccountOption = None,
+) -> None:
+    """Read the clouds' audit logs from where they were read to the last time."""
+    from snapbase.collect.engine import Selection
+    from snapbase.operations import audit as operation
+
+    config = configuration(context)
+    selection = Selection(tuple(cloud or ()), tuple(account or ()))
+    with opened(context, config, write=True) as store, store.lock():
+        taken = operation.fetch_alone(
+            store, config, selection, stop=threading.Event(), progress=lambda words: say(context, words)
+        )
+    _said(taken)
+    if taken.unread:
+        raise typer.Exit(3)
+
+
+def _said(taken: "Taken") -> None:
+    from snapbase.report.text import plain
+
+    typer.echo(f"{taken.events:,} events, {taken.new:,} of them new.")
+    for why, count in taken.broken.most_common():
+        typer.echo(f"{count:,} records not read: {plain(why)}")
+    for source, why in sorted(taken.unread.items()):
+        typer.echo(f"{plain(source)} was not read to the end: {plain(why, 300)}")
+
+
+def list_events(
+    context: typer.Context,
+    match: Annotated[str, typer.Argument(help="Part of a subject, an actor or an event's name.")] = "",
+    since: Annotated[str, typer.Option(help="How far back: 24h, 7d.")] = "7d",
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json (one event a line).")] = "table",
+) -> None:
+    """What the logs say was done, oldest first."""
+    from snapbase.operations import audit as operation
+    from snapbase.report.listing import listing
+
+    now = datetime.now(UTC)
+    with opened(context, configuration(context)) as store:
+        found = operation.listing(store, since=now - duration(since), until=now, match=match)
+        if fmt == "json":
+            for each in found:
+                typer.echo(json.dumps(_as_json(each)))
+            return
+        rows = [_row(each) for each in found]
+    columns = ("when", "what", "result", "who", "from", "to what")
+    typer.echo(listing(columns, rows, empty="No event kept of that time: `snapbase audit fetch` reads them."), nl=False)
+
+
+def _row(event: "Event") -> tuple[str, ...]:
+    subject = next(iter(event.subjects), "") or event.made or event.source
+    return (
+        f"{event.at:%Y-%m-%d %H:%M}",
+        event.name,
+        "" if event.result == "succeeded" else event.result,
+        event.actor.id or event.actor.via,
+        event.source_ip,
+        subject.rpartition("/")[2],
+    )
+
+
+def _as_json(event: "Event") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(event) | {"at": f"{event.at:%Y-%m-%dT%H:%M:%SZ}"}

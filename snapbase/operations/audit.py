@@ -1,0 +1,222 @@
+"""Audit logs into the store, and from there to the findings: who did it, when, from where."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from snapbase.audit.attribute import attribute
+from snapbase.audit.files import read_file
+from snapbase.audit.log import AuditLog, Broken, Fetched, audit_logs
+from snapbase.collect import engine
+from snapbase.collect.runtime import Runtime
+from snapbase.config import Config
+from snapbase.errors import StaleReading, UsageError
+from snapbase.event import Event
+from snapbase.finding import Finding
+from snapbase.model import Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
+from snapbase.operations.logs import READERS, Read
+from snapbase.store import Store
+
+_Source = tuple[str, str, str]
+_Span = tuple[datetime, datetime]
+_BATCH = 5_000
+FIRST = timedelta(days=1)
+"""How far back a log is read the first time."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was taken in."""
+
+    events: int = 0
+    new: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    """Records that could not be read, by what is wrong with them."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Sources that could not be read to the end, and why."""
+
+
+def import_files(store: Store, paths: Iterable[Path]) -> Taken:
+    """Keeps the events of log files. Needs the store's lock. Raises `UsageError` where a file cannot be opened."""
+    taken = Taken()
+    batch: list[Event] = []
+    for path in paths:
+        try:
+            for each in read_file(path):
+                if isinstance(each, Broken):
+                    taken.broken[each.why] += 1
+                    continue
+                batch.append(each)
+                if len(batch) >= _BATCH:
+                    _keep(store, taken, batch)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or 'no such file'}.") from error
+    _keep(store, taken, batch)
+    return taken
+
+
+def _keep(store: Store, taken: Taken, batch: list[Event]) -> None:
+    by_log: dict[str, list[Event]] = {}
+    for each in batch:
+        by_log.setdefault(each.cloud, []).append(each)
+    for log in audit_logs():
+        found = list(log.fold(by_log.get(log.cloud, ())))
+        taken.events += len(found)
+        taken.new += store.add_events(found)
+    batch.clear()
+
+
+def fetch(
+    store: Store,
+    config: Config,
+    selection: engine.Selection,
+    *,
+    run_id: int,
+    stop: threading.Event,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Taken:
+    """Reads every log of the selected accounts from where it was read to the last time. Needs the store's lock.
+
+    What could not be read is coverage like any other scope's: its kind is the log's name.
+    """
+    taken = Taken()
+    marks, until = store.logs_read(), datetime.now(UTC)
+    runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
+    try:
+        jobs = _jobs(config, selection, marks, until, runtime)
+        for job, stretches in runtime.map(_read, jobs):
+            missed = _take(store, taken, job.source, stretches)
+            scope = Scope(job.log.cloud, *job.source[1:], job.log.name)
+            _cover(store, run_id, scope, until, missed)
+            progress(f"{job.log.title} of {scope.account}/{scope.location}")
+            if missed is not None:
+                taken.unread[str(scope)] = missed.reason
+    finally:
+        runtime.close()
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One log of one place, from where it was read to the last time."""
+
+    log: AuditLog
+    read: Read
+    source: tuple[str, str, str]
+    handle: object
+    since: datetime
+    until: datetime
+
+
+def _jobs(
+    config: Config, selection: engine.Selection, marks: Mapping[_Source, _Span], until: datetime, runtime: Runtime
+) -> Iterator[_Job]:
+    for cloud, target in engine.targets(config, selection, stop=runtime.stop, runtime=runtime):
+        for log in audit_logs():
+            reader = READERS.get(log.name)
+            if log.cloud == cloud and reader is not None and target.where in reader.where:
+                source = (log.name, target.account, target.location)
+                _, since = marks.get(source, (until, until - FIRST))
+                yield _Job(log, reader.read, source, target.handle, since, until)
+
+
+def _read(job: _Job) -> tuple[_Job, list[Fetched]]:
+    _, account, location = job.source
+    return job, list(job.read(job.handle, account, location, job.since, job.until))
+
+
+def fetch_alone(
+    store: Store,
+    config: Config,
+    selection: engine.Selection,
+    *,
+    stop: threading.Event,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Taken:
+    """As `fetch`, in a run of its own that reads nothing else."""
+    selected = " ".join(filter(None, ("audit logs", str(selection))))
+    run_id = store.begin_run(selected, config.digest(), datetime.now(UTC))
+    try:
+        return fetch(store, config, selection, run_id=run_id, stop=stop, progress=progress)
+    finally:
+        store.abandon_run(run_id, datetime.now(UTC))
+
+
+def _take(store: Store, taken: Taken, source: _Source, found: Iterable[Fetched]) -> Miss | None:
+    missed: Miss | None = None
+    for each in found:
+        taken.events += len(each.events)
+        taken.new += store.add_events(each.events)
+        taken.broken.update(each.broken)
+        if each.miss is None and missed is None:
+            store.mark_log(source, each.since, each.until)
+        missed = missed or each.miss
+    return missed
+
+
+def _cover(store: Store, run_id: int, scope: Scope, at: datetime, missed: Miss | None) -> None:
+    outcome, reason = (Outcome.COMPLETE, "") if missed is None else (missed.outcome, missed.reason)
+    coverage = (Coverage(scope, Aspect.LIST, outcome, reason),)
+    try:
+        store.record(run_id, Reading(scope, at, (), coverage))
+    except StaleReading:
+        return
+
+
+def attributed(
+    store: Store, found: Sequence[Finding], *, since: datetime | None, until: datetime
+) -> tuple[Finding, ...]:
+    """The findings with the events that explain them; without any log read, as they are."""
+    events = store.events_about({name for each in found for name in _names(each) if name})
+    return attribute(found, events, since=since, until=until) if events else tuple(found)
+
+
+def _names(finding: Finding) -> Iterator[str | None]:
+    subject, before = finding.subject, finding.change.before
+    names = (subject.uid, subject.address, subject.source, *finding.also, before if isinstance(before, str) else None)
+    for name in names:
+        yield name
+        if name and finding.cloud == Cloud.AZURE:  # ARM ids differ in case, and the log's events have them lowered
+            yield name.lower()
+
+
+def reach(store: Store, run: Run, found: Sequence[Finding]) -> tuple[str, ...]:
+    """What must be said of findings that no event explains: how far the logs were read, or that none was."""
+    silent = [each for each in found if not each.attribution and each.cloud and each.rule not in _NOBODY]
+    if not silent:
+        return ()
+    marks = store.logs_read()
+    if not marks:
+        return ("No audit log was read: nothing here says who did it. `snapbase audit fetch` reads them.",)
+    end = run.finished_at or run.started_at
+    words = []
+    for log in audit_logs():
+        mine = [span for (name, *_), span in marks.items() if name == log.name]
+        count = sum(1 for each in silent if each.cloud == log.cloud)
+        if not count:
+            continue
+        if not mine:
+            words.append(f"{log.title} was not read: {count} findings of {log.cloud} have no name.")
+            continue
+        first, last = min(span[0] for span in mine), max(span[1] for span in mine)
+        behind = " It comes late: ask again." if last > end - timedelta(minutes=15) else ""
+        words.append(
+            f"No event explains {count} of the findings in {log.cloud}; {log.title} was read from"
+            f" {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC.{behind}"
+        )
+    return tuple(words)
+
+
+_NOBODY = frozenset({"coverage-lost", "sharing-unreadable", "backup-stopped", "trust-lost", "trust-widened"})
+"""Rules whose findings nobody did in a cloud."""
+
+
+def listing(store: Store, *, since: datetime, until: datetime, match: str = "") -> Iterator[Event]:
+    """Events kept, in order of time; `match` is part of a subject, actor or name."""
+    for each in store.events(since, until):
+        texts = (each.name, each.actor.id, each.actor.issuer, each.made, each.source, *each.subjects)
+        if not match or any(match.lower() in text.lower() for text in texts):
+            yield each

@@ -1,0 +1,64 @@
+"""How each cloud's audit log is read through the handle that its collectors already have: one reader per log."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from snapbase.audit.log import Fetched
+from snapbase.collect.collector import Where
+
+Read = Callable[[Any, str, str, datetime, datetime], Iterator[Fetched]]
+"""(handle, account, location, since, until) -> stretches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How one log is read, and where it is."""
+
+    where: frozenset[Where]
+    read: Read
+    permissions: tuple[str, ...]
+
+
+def _cloudtrail(region: Any, account: str, location: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.aws_fetch import LOOKUPS_PER_SECOND, lookup
+
+    # An endpoint of one's own has no such limit; if it has, the limiter finds out.
+    pace = None if region.clients.entry.endpoint else LOOKUPS_PER_SECOND
+    ask = partial(region.call, "cloudtrail")
+    return lookup(ask, account, location, since=since, until=until, per_second=pace)
+
+
+def _activity_log(subscription: Any, account: str, _: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.azure_fetch import fetch
+    from snapbase.collect.azure.errors import classify
+    from snapbase.collect.azure.paging import pager
+
+    def pages(operation: str, path: str, version: str) -> Any:
+        return subscription.pages(operation, partial(pager, subscription.compute.send_request, path, version))
+
+    return fetch(pages, classify, account, since, until)
+
+
+def _cloud_audit(handle: Any, account: str, _: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.gcp_fetch import fetch
+    from snapbase.collect.gcp.errors import classify
+
+    container = account if "/" in account else f"projects/{account}"
+    return fetch(handle.session.entries, classify, container, since, until)
+
+
+READERS = {
+    "aws.cloudtrail": Reader(frozenset({Where.REGIONAL}), _cloudtrail, ("cloudtrail:LookupEvents",)),
+    "azure.activity-log": Reader(
+        frozenset({Where.GLOBAL}), _activity_log, ("Microsoft.Insights/eventtypes/values/read",)
+    ),
+    "gcp.audit-log": Reader(
+        frozenset({Where.GLOBAL, Where.MANAGEMENT}),
+        _cloud_audit,
+        ("logging.logEntries.list", "logging.privateLogEntries.list"),
+    ),
+}
+"""By the log's name. The second permission of GCP is for Data Access logs alone."""
