@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -109,6 +110,8 @@ class TrustedAccount(_Section):
     until: date | None = None
     kinds: tuple[KindGlob, ...] = ()
     """Only for these kinds; empty: all."""
+    sources: tuple[str, ...] = ()
+    """Only for snapshots of these disks, volumes or databases (globs); empty: all."""
 
     @field_validator("id")
     @classmethod
@@ -123,6 +126,8 @@ class TrustSection(_Section):
     """Organisations that are ours beside the one collected: AWS o-..., GCP organisation numbers."""
     tenants: tuple[Guid, ...] = ()
     domains: tuple[Domain, ...] = ()
+    vendors: Path | None = None
+    """Names for account ids, in the shape of `known_aws_accounts`: labels in reports, never trust."""
 
 
 class CollectSection(_Section):
@@ -143,6 +148,60 @@ class ReportSection(_Section):
     fail_on: Literal["critical", "high", "medium", "low", "info"] = "low"
 
 
+class AuditSection(_Section):
+    enabled: bool = True
+    """Whether a run reads the clouds' audit logs, too."""
+    keep_days: Annotated[int, Field(ge=1)] = 400
+    """Days after which an event is forgotten."""
+
+
+class TicketSection(_Section):
+    tags: tuple[str, ...] = ()
+    """Tag or label keys under which a snapshot may name the change it belongs to; empty: none may."""
+    pattern: str = r"[A-Za-z][A-Za-z0-9]*-?[0-9]+"
+    """What a ticket looks like, as a regular expression for the whole value."""
+    command: tuple[str, ...] = ()
+    """Asked whether a ticket covers a snapshot: JSON on its standard input; exit 0 yes, 1 no."""
+    url: str | None = None
+    """Asked by POST instead; answers {"confirmed": true | false, "reason": "..."}."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+
+class DetectSection(_Section):
+    """What the rules on audit events are told of the estate; ATT&CK's names of these in brackets."""
+
+    trusted_actors: tuple[str, ...] = ()
+    """Globs of actors and roles that make, restore and export as they please (UserContext)."""
+    networks: tuple[str, ...] = ()
+    """Networks that are ours; an address outside of them makes a finding worse (GeoLocation). Empty: not judged."""
+    sensitive: tuple[str, ...] = ()
+    """Globs of disks, volumes, databases and names of snapshots that make a finding worse (VolumeSensitivity)."""
+    burst: Annotated[int, Field(ge=1)] = 20
+    """Snapshots made or deleted within an hour, at least, for a burst (RateThreshold)."""
+    listings: Annotated[int, Field(ge=1)] = 10
+    """Different listings of a sitting, at least, to be unusual (APIThreshold)."""
+    window_hours: Annotated[float, Field(gt=0, le=720)] = 24.0
+    """Hours that the steps of one chain lie apart at most, and that a principal counts as new (TimeWindow)."""
+    days: Annotated[int, Field(ge=1)] = 90
+    """Events older than this are not judged, however old the baseline is."""
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each, strict=False)
+        return value
+
+
 class ApprovalSection(_Section):
     four_eyes: bool = False
     """An approval counts only once somebody else has confirmed it."""
@@ -160,6 +219,9 @@ class Config(_Section):
     collect: CollectSection = CollectSection()
     store: StoreSection = StoreSection()
     report: ReportSection = ReportSection()
+    audit: AuditSection = AuditSection()
+    tickets: TicketSection = TicketSection()
+    detect: DetectSection = DetectSection()
     approval: ApprovalSection = ApprovalSection()
 
     def digest(self) -> str:

@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from snapbase import __version__
-from snapbase.cli import approving, collecting, database, inventory, playing, reporting
+from snapbase.cli import (
+    approving,
+    audit,
+    collecting,
+    database,
+    inventory,
+    origins,
+    playing,
+    policy,
+    reporting,
+    review,
+    shares,
+)
+from snapbase.cli import baselines as log
 from snapbase.cli.context import ConfigOption, Globals, QuietOption, StoreOption
 
 app = typer.Typer(
@@ -18,10 +31,16 @@ app = typer.Typer(
 )
 baselines = typer.Typer(help="What was approved, by whom, why and until when.", no_args_is_help=True)
 snapshots = typer.Typer(help="The inventory.", no_args_is_help=True)
+expected = typer.Typer(help="What makes snapshots again and again: seen, proposed, approved.", no_args_is_help=True)
+logs = typer.Typer(help="The clouds' audit logs: who did it.", no_args_is_help=True)
 db = typer.Typer(help="The store's schema.", no_args_is_help=True)
 app.add_typer(baselines, name="baselines")
 app.add_typer(snapshots, name="snapshots")
+app.add_typer(expected, name="origins")
 app.add_typer(db, name="db")
+app.add_typer(logs, name="audit")
+policies = typer.Typer(help="The least that a cloud must allow for the chosen kinds.", no_args_is_help=True)
+app.add_typer(policies, name="policy")
 
 
 def _version(wanted: bool) -> None:
@@ -47,12 +66,29 @@ app.command("run")(collecting.run)
 app.command("collect")(collecting.collect)
 app.command("diff")(reporting.diff)
 app.command("approve-baseline")(approving.approve_baseline)
+app.command("shares")(shares.shares)
+app.command("review")(review.review)
 app.command("status")(reporting.status)
 app.command("demo")(playing.demo)
 app.command("sandbox")(playing.sandbox)
-baselines.command("list")(approving.list_baselines)
-baselines.command("show")(approving.show_baseline)
+baselines.command("list")(log.list_baselines)
+baselines.command("show")(log.show_baseline)
+baselines.command("revoke")(log.revoke)
+baselines.command("confirm")(log.confirm)
+baselines.command("verify")(log.verify)
+baselines.command("export")(log.export)
+baselines.command("import")(log.import_)
 snapshots.command("list")(inventory.list_snapshots)
 snapshots.command("show")(inventory.show_snapshot)
+expected.command("list")(origins.list_origins)
+expected.command("show")(origins.show_origin)
+expected.command("propose")(origins.propose)
 db.command("upgrade")(database.upgrade)
 db.command("check")(database.check)
+app.command("doctor")(policy.doctor)
+policies.command("aws")(policy.aws)
+policies.command("azure")(policy.azure)
+policies.command("gcp")(policy.gcp)
+logs.command("fetch")(audit.fetch)
+logs.command("import")(audit.import_files)
+logs.command("list")(audit.list_events)

@@ -1,12 +1,13 @@
-"""`approve-baseline` and `baselines`: what was said to be fine, and by whom."""
+"""`approve-baseline`: what is said to be fine, and by whom."""
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from snapbase.cli.context import KindOption, configuration, moment, opened, say
-from snapbase.errors import NotFound
+from snapbase.cli.context import configuration, moment, opened, say
+from snapbase.cli.origins import approve_origins
 
 if TYPE_CHECKING:
     from snapbase.finding import Finding
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from snapbase.operations.approve import Plan
 
 Ids = list[str] | None
+_ONE_BY_ONE = 40
+"""More findings than this are shown by who holds them."""
+_EXAMPLES = 3
 
 
 def approve_baseline(
@@ -25,7 +29,9 @@ def approve_baseline(
     finding: Annotated[Ids, typer.Option(help="Approve only this finding; repeatable.")] = None,
     snapshot: Annotated[Ids, typer.Option(help="Approve this snapshot as it was; repeatable.")] = None,
     principal: Annotated[Ids, typer.Option(help="Approve every finding that names this principal.")] = None,
-    kind: KindOption = None,
+    origin: Annotated[Ids, typer.Option(help="Approve what this origin makes as expected; repeatable.")] = None,
+    low_trust: Annotated[bool, typer.Option("--low-trust", help="With --origin: also on weak evidence.")] = False,
+    kind: Annotated[Ids, typer.Option("--kinds", "--kind", help="With --principal: only these kinds; globs.")] = None,
     by: Annotated[str | None, typer.Option(help="Who approves; the OS user by default.")] = None,
     reason: Annotated[str, typer.Option(help="Why this is fine.")] = "",
     ticket: Annotated[str, typer.Option(help="Change ticket.")] = "",
@@ -40,8 +46,15 @@ def approve_baseline(
     """
     from snapbase.operations import approve as operation
     from snapbase.operations.diff import finished_run
+    from snapbase.operations.evidence import signer
 
+    if origin:
+        alone = not (finding or snapshot or principal or excepted)
+        words = (by, reason, ticket, until)
+        approve_origins(context, origin, run=run, words=words, low_trust=low_trust, alone=alone)
+        return
     config = configuration(context)
+    sign, pending = signer(config), config.approval.four_eyes
     with opened(context, config, write=True) as store, store.lock():
         request = operation.Request(
             run=finished_run(store, run),
@@ -61,19 +74,46 @@ def approve_baseline(
         plan = operation.plan(store, request)
         for line in _delta(plan):
             say(context, line)
-        baseline = operation.approve(store, plan)
+        baseline = operation.approve(store, plan, pending=pending, sign=sign)
     typer.echo(_done(plan, baseline))
+    say(context, f"Head of the log, to be kept elsewhere: {baseline.hash}")
 
 
 def _delta(plan: "Plan") -> list[str]:
     from snapbase.report.text import plain
 
     lines = [f"Approving, of run {plan.request.run.id}:"]
-    lines += [f"  {_line(finding)}" for finding in plan.approved]
+    lines += _shown(plan.approved)
     lines += [f"  {plain(uid)}, as it was" for uid in plan.snapshots]
     if len(lines) == 1:
         lines.append("  nothing that differs from what was approved before")
     return lines
+
+
+def _shown(found: "Sequence[Finding]") -> Iterator[str]:
+    """One by one; where there are too many to read, counted by rule and holder, with examples."""
+    if len(found) <= _ONE_BY_ONE:
+        yield from (f"  {_line(finding)}" for finding in found)
+        return
+    groups = [(key, list(each)) for key, each in groupby(sorted(found, key=_group), key=_group)]
+    for (_, rule, _), same in sorted(groups, key=lambda group: (group[0][0], -len(group[1]), group[0])):
+        yield f"  {same[0].severity:<8}  {len(same):>7,}  {rule}{_held_by(same[0])}"
+        yield from (f"      {_line(finding)}" for finding in same[:_EXAMPLES])
+        if len(same) > _EXAMPLES:
+            yield f"      … and {len(same) - _EXAMPLES:,} more"
+
+
+def _group(finding: "Finding") -> tuple[int, str, str]:
+    return finding.severity.rank, finding.rule, finding.grantee.principal.id if finding.grantee else ""
+
+
+def _held_by(finding: "Finding") -> str:
+    """Who holds all of a group, and how to approve just them."""
+    from snapbase.report.text import holder, plain
+
+    if finding.grantee is None:
+        return ""
+    return f"  {holder(finding)}  (--principal {plain(finding.grantee.principal.id, 120)})"
 
 
 def _line(finding: "Finding") -> str:
@@ -84,83 +124,17 @@ def _line(finding: "Finding") -> str:
 
 
 def _done(plan: "Plan", baseline: "Baseline") -> str:
-    lines = [f"Baseline {baseline.id} approved by {baseline.approval.by}: {len(plan.approved)} findings."]
+    lines = [f"Baseline {baseline.id} approved by {baseline.approval.by}: {len(plan.approved):,} findings."]
+    if baseline.pending:
+        lines.append(f"It counts once somebody else confirms it: snapbase baselines confirm {baseline.id} --by OTHER")
     if plan.request.until:
         lines.append(f"Until {plan.request.until:%Y-%m-%d %H:%M} UTC; then they return.")
     if plan.held:
-        lines.append(f"Not approved, still findings: {len(plan.held)}")
-        lines += [f"  {_line(finding)}" for finding in plan.held[:20]]
+        lines.append(f"Not approved, still findings: {len(plan.held):,}")
+        lines += _shown(plan.held)
     if plan.moved:
-        lines.append(f"Changed since run {plan.request.run.id}, not approved: {len(plan.moved)}")
-        lines += [f"  {_line(finding)}" for finding in plan.moved[:20]]
+        lines.append(f"Changed since run {plan.request.run.id}, not approved: {len(plan.moved):,}")
+        lines += _shown(plan.moved)
     if plan.report.coverage:
-        lines.append(f"Not read, so not judged: {len(plan.report.coverage)} readings.")
+        lines.append(f"Not read, so not judged: {len(plan.report.coverage):,} readings.")
     return "\n".join(lines)
-
-
-def list_baselines(
-    context: typer.Context,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
-) -> None:
-    """Every approval, oldest first."""
-    from snapbase.report.listing import listing
-
-    with opened(context, configuration(context)) as store:
-        found = store.baselines()
-    if fmt == "json":
-        typer.echo(json.dumps([_as_json(each) for each in found], indent=2))
-        return
-    columns = ("id", "what", "run", "approved", "by", "entries", "reason")
-    rows = [
-        (
-            str(each.id),
-            each.scope,
-            str(each.run_id),
-            f"{each.approval.at:%Y-%m-%d %H:%M}",
-            each.approval.by,
-            str(each.entries),
-            " ".join(filter(None, (each.approval.reason, each.approval.ticket and f"[{each.approval.ticket}]"))),
-        )
-        for each in found
-    ]
-    typer.echo(listing(columns, rows, empty="Nothing was approved yet. `snapbase approve-baseline` does."), nl=False)
-
-
-def show_baseline(
-    context: typer.Context,
-    baseline: Annotated[int, typer.Argument(help="Its id.")],
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
-) -> None:
-    """One approval: who, why, and every entry it pinned."""
-    from snapbase.report.listing import facts, listing
-
-    with opened(context, configuration(context)) as store:
-        found = next((each for each in store.baselines() if each.id == baseline), None)
-        pins = store.pins(baseline) if found else ()
-    if found is None:
-        raise NotFound(f"There is no baseline {baseline}.", hint="`snapbase baselines list` lists them.")
-    if fmt == "json":
-        shown = [{"subject": p.subject, "entry": p.entry, "rev": p.rev, "held": p.held} for p in pins]
-        typer.echo(json.dumps(_as_json(found) | {"pins": shown}, indent=2))
-        return
-    body = _as_json(found)
-    typer.echo(facts([(name, str(value)) for name, value in body.items() if value not in (None, "", {})]), nl=False)
-    rows = [("held back" if pin.held else "pinned", str(pin.rev), pin.entry, pin.subject) for pin in pins]
-    typer.echo(listing(("what", "as of", "entry", "subject"), rows, empty="No pins: the run as a whole."), nl=False)
-
-
-def _as_json(baseline: "Baseline") -> dict[str, Any]:
-    approval = baseline.approval
-    return {
-        "id": baseline.id,
-        "scope": baseline.scope,
-        "run_id": baseline.run_id,
-        "approved_at": f"{approval.at:%Y-%m-%dT%H:%M:%SZ}",
-        "approved_by": approval.by,
-        "reason": approval.reason,
-        "ticket": approval.ticket,
-        "until": f"{approval.until:%Y-%m-%dT%H:%M:%SZ}" if approval.until else None,
-        "entries": baseline.entries,
-        "claimed": dict(baseline.claimed),
-        "hash": baseline.hash,
-    }

@@ -5,13 +5,16 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
-from snapbase.diff import PRESENCE, WHOLE
+from snapbase.diff import PRESENCE, WHOLE, ChangeType
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.finding import Finding, Report
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
+from snapbase.operations.detecting import still_late
 from snapbase.operations.diff import Against, against_baseline, against_run, diff, without_deadlines
 from snapbase.store import Store
+from snapbase.store.baselines import Sign
 from snapbase.trust import TrustClass
 
 
@@ -30,7 +33,7 @@ class Request:
     snapshots: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    """With `principals`: only findings on these kinds."""
+    """With `principals`: only findings on these kinds (globs)."""
     allow_public: bool = False
     allow_unknown: bool = False
     allow_incomplete: bool = False
@@ -75,20 +78,20 @@ def plan(store: Store, request: Request) -> Plan:
     return result
 
 
-def approve(store: Store, result: Plan, *, at: datetime | None = None) -> Baseline:
-    """Appends the approval to the log. Needs the store's lock."""
+def approve(
+    store: Store, result: Plan, *, at: datetime | None = None, pending: bool = False, sign: Sign | None = None
+) -> Baseline:
+    """Appends the approval to the log. Needs the store's lock. `pending`: it counts once somebody else confirms it."""
     request = result.request
     approval = Approval(request.by, at or datetime.now(UTC), request.reason, request.ticket, request.until)
     run = request.run
     if request.whole:
-        pins = _kept(store, result) + _held(result, approval)
+        late = still_late(store, run, result.approved, result.against.pins, approval)
+        pins = _kept(store, result, approval) + late + _held(result, approval)
         scope, rev, trust_id = BaselineScope.WHOLE, run.last_rev, run.trust_id
     else:
-        pins = [
-            Pin(subject, entry, run.last_rev, run.trust_id, approval)
-            for finding in result.approved
-            for subject, entry in finding.covers
-        ]
+        covers = dict.fromkeys(each for finding in result.approved for each in finding.covers)
+        pins = [Pin(subject, entry, run.last_rev, run.trust_id, approval) for subject, entry in covers]
         pins += [Pin(uid, WHOLE, run.last_rev, run.trust_id, approval) for uid in result.snapshots]
         scope, rev, trust_id = BaselineScope.PARTIAL, result.against.rev, _trust_id(result.against)
     return store.append_baseline(
@@ -100,6 +103,8 @@ def approve(store: Store, result: Plan, *, at: datetime | None = None) -> Baseli
         pins=pins,
         claimed=claimed_identity(),
         entries=len(result.approved) + len(result.snapshots),
+        pending=pending,
+        sign=sign,
     )
 
 
@@ -119,18 +124,25 @@ def _trust_id(against: Against) -> int | None:
 def _chosen(store: Store, request: Request, report: Report) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     by_id = {finding.id: finding for finding in report.findings}
     if request.whole:
-        excepted = {_find(by_id, name).id for name in request.excepted}
+        excepted = _with_what_ended(report, {_find(by_id, name).id for name in request.excepted})
         return tuple(f for f in report.findings if f.id not in excepted), ()
     chosen = {_find(by_id, name).id for name in request.findings}
     for principal in request.principals:
         held = [f for f in report.findings if f.grantee and f.grantee.principal.id == principal]
-        held = [f for f in held if not request.kinds or f.kind in request.kinds]
+        held = [f for f in held if not request.kinds or any(fnmatchcase(f.kind, glob) for glob in request.kinds)]
         if not held:
             raise NotFound(f"No finding of run {request.run.id} names the principal {principal}.")
         chosen |= {finding.id for finding in held}
     snapshots = tuple(_uid(store, request.run, name) for name in request.snapshots)
     chosen |= {finding.id for finding in report.findings if finding.subject.uid in snapshots}
+    chosen = _with_what_ended(report, chosen)
     return tuple(f for f in report.findings if f.id in chosen), snapshots
+
+
+def _with_what_ended(report: Report, ids: set[str]) -> set[str]:
+    """Whoever names an approval that has ended means all that it let through, each judged for itself."""
+    ended = {f.approval for f in report.findings if f.id in ids and f.change.type == ChangeType.APPROVAL_EXPIRED}
+    return ids | {f.id for f in report.findings if ended and f.approval in ended}
 
 
 def _find(by_id: dict[str, Finding], name: str) -> Finding:
@@ -187,50 +199,66 @@ def _count(found: Sequence[Finding]) -> str:
 
 
 def _held(result: Plan, approval: Approval) -> list[Pin]:
-    """Excepted findings stay at the value that was approved before, wherever that came from."""
+    """Excepted findings stay at the values that were approved before, wherever those came from."""
     held: list[Pin] = []
+    pins = _by_subject(result.against.pins)
     for finding in result.held:
         for subject, entry in finding.covers:
-            older = _older(result.against, subject, entry, approval)
-            held += [older, *_newer_attributes(result, subject, entry, older)]
+            own = pins.get(subject, ())
+            older = _stack(result, own, subject, entry, approval)
+            held += [*(replace(pin, held=True) for pin in older), *_newer_attributes(own, entry, older[-1])]
     return held
 
 
-def _newer_attributes(result: Plan, subject: str, entry: str, older: Pin) -> list[Pin]:
+def _by_subject(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
+    """Thousands of pins are looked through for thousands of findings: each for its own only."""
+    found: dict[str, list[Pin]] = {}
+    for pin in pins:
+        found.setdefault(pin.subject, []).append(pin)
+    return found
+
+
+def _newer_attributes(own: Iterable[Pin], entry: str, older: Pin) -> list[Pin]:
     """A pin on presence stands for the attributes too: those that were approved after it keep their own value."""
     if entry != PRESENCE:
         return []
     newer: list[Pin] = []
-    for pin in result.against.pins:
-        if (pin.subject, pin.rev) == (subject, older.rev) and pin.entry in (PRESENCE, WHOLE):
+    for pin in own:
+        if pin.rev == older.rev and pin.entry in (PRESENCE, WHOLE):
             break
-        if pin.subject == subject and pin.entry.startswith("attr:"):
+        if pin.entry.startswith("attr:"):
             newer.append(replace(pin, held=True))
     return newer[::-1]
 
 
-def _older(against: Against, subject: str, entry: str, approval: Approval) -> Pin:
-    for pin in against.pins:
-        ended = pin.approval.until is not None and approval.at >= pin.approval.until
-        if pin.subject == subject and pin.entry in (entry, WHOLE) and not ended:
-            return replace(pin, entry=entry, held=True)
-    return Pin(subject, entry, against.rev, _trust_id(against), replace(approval, until=None), held=True)
+def _stack(result: Plan, own: Iterable[Pin], subject: str, entry: str, approval: Approval) -> list[Pin]:
+    """What is approved for an entry and what falls into its place as each approval ends; the lowest comes first."""
+    stack: list[Pin] = []
+    against = result.against
+    for pin in own:
+        until = pin.approval.until
+        ended = until is not None and result.report.evaluated_at >= until
+        if pin.entry not in (entry, WHOLE) or ended:
+            continue
+        stack.append(replace(pin, entry=entry))
+        if until is None:
+            return stack[::-1]
+    lowest = Pin(subject, entry, against.rev, _trust_id(against), replace(approval, until=None), held=True)
+    return [lowest, *stack[::-1]]
 
 
-def _kept(store: Store, result: Plan) -> list[Pin]:
+def _kept(store: Store, result: Plan, approval: Approval) -> list[Pin]:
     """Entries let through only until a date keep that date: below them lies the value that was approved before them."""
-    timed = [pin for pin in result.against.pins if pin.approval.until is not None]
-    if not timed:
+    if all(pin.approval.until is None for pin in result.against.pins):
         return []
     bare = without_deadlines(result.against)
     only_timed = _entries(diff(store, result.request.run, bare).findings) - _entries(result.report.findings)
-    forever = replace(result.against, pins=tuple(p for p in result.against.pins if p.approval.until is None))
-    kept: list[Pin] = []
-    for pin in timed:
-        covered = sorted(each for each in only_timed if each[0] == pin.subject and pin.entry in (each[1], WHOLE))
-        below = [_older(forever, *each, replace(pin.approval, until=None)) for each in covered]
-        kept += [*below, pin] if below else []
-    return kept
+    pins = _by_subject(result.against.pins)
+    return [
+        pin
+        for subject, entry in sorted(only_timed)
+        for pin in _stack(result, pins.get(subject, ()), subject, entry, approval)
+    ]
 
 
 def _entries(findings: Iterable[Finding]) -> set[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The store: takes and returns model values only; SQL stays inside."""
 
 import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -9,12 +9,35 @@ from typing import Self
 
 from sqlalchemy import Engine, select
 
+from snapbase.cohort import Passage
 from snapbase.diff import Candidate
+from snapbase.event import Event
 from snapbase.model import Approval, Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
-from snapbase.store import baselines, codec, history, record, runs, schema, tables, writer
+from snapbase.store import (
+    baselines,
+    bundle,
+    claims,
+    codec,
+    cohorts,
+    events,
+    evidence,
+    history,
+    lookup,
+    record,
+    restore,
+    rotation,
+    runs,
+    schema,
+    tables,
+    writer,
+)
+from snapbase.store.cohorts import Approvals
 from snapbase.store.database import connect, reading, words, writing
 from snapbase.store.locking import locked
 from snapbase.store.record import Recorded
+from snapbase.store.rotation import Points, Tick
+from snapbase.store.shares import Holding, holdings
+from snapbase.ticket import Claim
 
 __all__ = ["Recorded", "Store"]
 
@@ -101,11 +124,58 @@ class Store:
             return {key: each for key, (each, _) in history.coverage_at(connection, rev).items()}
 
     def changes(
-        self, before: int, after: int, *, pins: Sequence[Pin] = (), principals: Collection[Principal] = ()
+        self,
+        before: int,
+        after: int,
+        *,
+        pins: Sequence[Pin] = (),
+        principals: Collection[Principal] = (),
+        without: Collection[int] = (),
     ) -> Iterator[Candidate]:
-        """Every resource that may differ; see `snapbase.store.history.changes`."""
+        """Every resource that may differ, but those judged already; see `snapbase.store.history.changes`."""
         with reading(self._engine) as connection:
-            yield from history.changes(connection, before, after, pins, principals)
+            yield from history.changes(connection, before, after, pins, principals, without)
+
+    def passages(
+        self, before: int, after: int, uids: Collection[str] | None = None, *, gone_after: int = 0
+    ) -> Iterator[list[Passage]]:
+        """What came and went, one list for each scope; see `snapbase.store.rotation.passages`."""
+        with reading(self._engine) as connection:
+            yield from rotation.passages(connection, before, after, uids, gone_after)
+
+    def points(self, before: int, after: int) -> Iterator[Points]:
+        """How many snapshots each named origin has of each source; see `snapbase.store.rotation.points`."""
+        with reading(self._engine) as connection:
+            yield from rotation.points(connection, before, after)
+
+    def unnamed(self, rev: int) -> Iterator[tuple[State, int]]:
+        """Snapshots of which only they themselves tell their origin; see `snapbase.store.rotation.unnamed`."""
+        with reading(self._engine) as connection:
+            yield from rotation.unnamed(connection, rev)
+
+    def policies(self, rev: int) -> list[tuple[State, int]]:
+        """Every policy with the revision of its last change."""
+        with reading(self._engine) as connection:
+            return rotation.policies(connection, rev)
+
+    def ticks(self, revs: Collection[int]) -> dict[int, Tick]:
+        """Which run wrote each revision, and when that run ended."""
+        with reading(self._engine) as connection:
+            return rotation.runs_of(connection, revs)
+
+    def listed_at(self, rev: int) -> dict[Scope, datetime]:
+        """When each completely listed scope was last read."""
+        with reading(self._engine) as connection:
+            return rotation.listed_at(connection, rev)
+
+    def cohorts(self, at: datetime, up_to: int | None = None) -> Approvals:
+        """The approved cohorts that count at a moment, by the log up to one of its lines."""
+        with reading(self._engine) as connection:
+            return cohorts.approved(connection, at, up_to)
+
+    def save_cohorts(self, baseline_id: int, bodies: Mapping[str, bytes]) -> None:
+        with writing(self._engine) as connection:
+            cohorts.save(connection, baseline_id, bodies)
 
     def initial(self, before: int, after: int) -> dict[str, int]:
         with reading(self._engine) as connection:
@@ -133,9 +203,88 @@ class Store:
         with reading(self._engine) as connection:
             return history.counts(connection, rev)
 
+    def holdings(self, rev: int) -> list[Holding]:
+        """Who holds what, counted by principal and scope."""
+        with reading(self._engine) as connection:
+            return holdings(connection, rev)
+
+    def states_held_by(self, rev: int, principals: Collection[Principal]) -> Iterator[State]:
+        """Every resource on which one of the principals holds a grant."""
+        with reading(self._engine) as connection:
+            yield from history.states_held_by(connection, rev, principals)
+
     def principals(self, rev: int) -> list[tuple[Principal, int]]:
         with reading(self._engine) as connection:
             return history.principals(connection, rev)
+
+    def add_events(self, found: Iterable[Event]) -> int:
+        """Keeps events of audit logs that are not kept yet; returns how many are new."""
+        with writing(self._engine) as connection:
+            return events.add(connection, found)
+
+    def events(self, since: datetime, until: datetime) -> Iterator[Event]:
+        """In order of time."""
+        with reading(self._engine) as connection:
+            yield from events.between(connection, since, until)
+
+    def events_about(self, subjects: Collection[str]) -> list[Event]:
+        """What was done to some resources, in order of time."""
+        with reading(self._engine) as connection:
+            return events.about(connection, subjects)
+
+    def keep_claims(self, found: Iterable[Claim]) -> None:
+        """Change tickets that snapshots claim; the newest answer about a snapshot stands."""
+        with writing(self._engine) as connection:
+            claims.keep(connection, found)
+
+    def claims(self, uids: Collection[str]) -> dict[str, Claim]:
+        with reading(self._engine) as connection:
+            return claims.of(connection, uids)
+
+    def telling_events(self, since: datetime, until: datetime) -> Iterator[Event]:
+        """In order of time, without the polling of single ids."""
+        with reading(self._engine) as connection:
+            yield from lookup.telling(connection, since, until)
+
+    def named_events(self, keys: Collection[tuple[str, str]]) -> list[Event]:
+        """Those of some clouds with some ids that are still kept."""
+        with reading(self._engine) as connection:
+            return lookup.named(connection, keys)
+
+    def habits(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], tuple[int, ...]]:
+        """By cloud, actor and action: how often in each hour in which it was done."""
+        with reading(self._engine) as connection:
+            return lookup.habits(connection, since, until)
+
+    def first_events(self) -> dict[str, datetime]:
+        """By cloud: when the oldest event happened that is kept."""
+        with reading(self._engine) as connection:
+            return lookup.beginnings(connection)
+
+    def event_actions(self) -> set[tuple[str, str]]:
+        """(cloud, action) of everything that the events kept tell of."""
+        with reading(self._engine) as connection:
+            return lookup.actions(connection)
+
+    def met(self, cloud: str, addresses: Collection[str], then: int, rev: int) -> dict[str, lookup.Met]:
+        """What is known of some addresses, also of what is gone; see `snapbase.store.lookup`."""
+        with reading(self._engine) as connection:
+            return lookup.met(connection, cloud, addresses, then, rev)
+
+    def prune_events(self, before: datetime) -> int:
+        """Forgets what happened before a moment; returns how many events."""
+        with writing(self._engine) as connection:
+            return events.prune(connection, before)
+
+    def logs_read(self) -> dict[tuple[str, str, str], tuple[datetime, datetime]]:
+        """From when until when each source (log, account, region) of audit logs was read without a hole."""
+        with reading(self._engine) as connection:
+            return events.read_until(connection)
+
+    def mark_log(self, source: tuple[str, str, str], since: datetime, until: datetime) -> None:
+        """A source of audit logs was read from `since` until `until`."""
+        with writing(self._engine) as connection:
+            events.mark(connection, source, since, until)
 
     def append_baseline(
         self,
@@ -148,7 +297,11 @@ class Store:
         pins: Sequence[Pin],
         claimed: Mapping[str, str],
         entries: int,
+        pending: bool = False,
+        about: int | None = None,
+        sign: baselines.Sign | None = None,
     ) -> Baseline:
+        """One line of the log; see `snapbase.store.baselines`."""
         with writing(self._engine) as connection:
             return baselines.append(
                 connection,
@@ -160,7 +313,33 @@ class Store:
                 pins=pins,
                 claimed=claimed,
                 entries=entries,
+                pending=pending,
+                about=about,
+                sign=sign,
             )
+
+    def verify_baselines(self, *, head: str = "", check: evidence.Check | None = None) -> evidence.Verified:
+        """Recomputes the log and all it covered; see `snapbase.store.evidence`."""
+        with reading(self._engine) as connection:
+            return evidence.verify(connection, head=head, check=check)
+
+    def export_baselines(self) -> Iterator[str]:
+        """The approved state, line by line; see `snapbase.store.bundle`."""
+        with reading(self._engine) as connection:
+            yield from bundle.export(connection)
+
+    def import_baselines(
+        self,
+        found: bundle.Bundle,
+        *,
+        claimed: Mapping[str, str],
+        at: datetime,
+        pending: bool = False,
+        sign: baselines.Sign | None = None,
+    ) -> restore.Restored:
+        """Writes an exported approved state; see `snapbase.store.restore`."""
+        with writing(self._engine) as connection:
+            return restore.restore(connection, found, claimed=claimed, at=at, pending=pending, sign=sign)
 
     def baselines(self) -> list[Baseline]:
         """Oldest first."""

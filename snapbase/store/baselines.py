@@ -1,15 +1,23 @@
 """The approval log: append-only, each line chained to the one before by a hash over its canonical content."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from snapbase.model import Approval, Baseline, BaselineScope, Pin
-from snapbase.store import codec, tables
+from snapbase.store import codec, proofs, tables
+from snapbase.store.bulk import insert_rows
 from snapbase.store.writer import next_id
+
+Sign: TypeAlias = Callable[[str], str]
+"""The signature of a line's hash."""
+APPROVALS = (BaselineScope.WHOLE, BaselineScope.PARTIAL)
+_SINCE_EVIDENCE = frozenset({"about", "pending", "covered"})
+"""Columns of which lines written before there was evidence know nothing; their hash leaves them out."""
 
 
 def append(
@@ -23,11 +31,17 @@ def append(
     pins: Sequence[Pin],
     claimed: Mapping[str, str],
     entries: int,
+    pending: bool = False,
+    about: int | None = None,
+    sign: Sign | None = None,
 ) -> Baseline:
-    """Appends one approval with its pins, in order: a later pin on the same entry wins."""
+    """Appends one line with its pins, in order: a later pin on the same entry wins."""
     columns = tables.baseline.c
     last = connection.execute(select(columns.hash).order_by(columns.id.desc()).limit(1)).scalar()
     baseline_id = next_id(connection, tables.baseline)
+    covered: list[proofs.Proof] = []
+    if scope in APPROVALS:
+        covered = proofs.of_line(connection, rev if scope == BaselineScope.WHOLE else None, trust_id, pins)
     row = {
         "id": baseline_id,
         "scope": scope,
@@ -38,6 +52,9 @@ def append(
         "entries": entries,
         "claimed": codec.canonical(claimed).decode(),
         "prev_hash": last or "",
+        "about": about,
+        "pending": pending,
+        "covered": proofs.root(covered),
     }
     first = next_id(connection, tables.pin)
     rows = [
@@ -50,53 +67,112 @@ def append(
             "trust_id": pin.trust_id,
             "held": pin.held,
             **_approval(pin.approval),
+            "origin": pin.approval.baseline_id,
         }
         for position, pin in enumerate(pins)
     ]
-    row["hash"] = codec.digest(codec.canonical(row), codec.canonical(rows))
+    row["hash"] = line_hash(row, rows)
+    row["signature"] = sign(row["hash"]) if sign else ""
     connection.execute(insert(tables.baseline), [row])
-    if rows:
-        connection.execute(insert(tables.pin), rows)
-    return _baseline(row)
+    insert_rows(connection, tables.pin, [tuple(each[column.name] for column in tables.pin.columns) for each in rows])
+    insert_rows(connection, tables.proof, [(baseline_id, *each) for each in covered])
+    return from_row(row)
+
+
+def line_hash(row: Mapping[str, Any], pins: Sequence[Mapping[str, Any]]) -> str:
+    """Over every column of a line and of its pins, but the hash itself and the signature of it."""
+    hidden = {"hash", "signature"} if row["covered"] else {"hash", "signature", *_SINCE_EVIDENCE}
+    line = {name: value for name, value in row.items() if name not in hidden}
+    if row["covered"]:
+        return codec.digest(codec.canonical(line), codec.canonical(pins))
+    older = [{name: value for name, value in pin.items() if name != "origin"} for pin in pins]
+    return codec.digest(codec.canonical(line), codec.canonical(older))
 
 
 def _approval(approval: Approval) -> dict[str, Any]:
     return {
-        "who": approval.by,
+        "who": codec.clean(approval.by),
         "at": codec.stamp(approval.at),
-        "why": approval.reason,
-        "ticket": approval.ticket,
+        "why": codec.clean(approval.reason),
+        "ticket": codec.clean(approval.ticket),
         "until": codec.stamp(approval.until) if approval.until else None,
     }
 
 
 def every(connection: Connection) -> list[Baseline]:
-    """Every approval, oldest first."""
+    """Every line, oldest first."""
     query = select(tables.baseline).order_by(tables.baseline.c.id)
-    return [_baseline(row) for row in connection.execute(query).mappings()]
+    return [from_row(row) for row in connection.execute(query).mappings()]
 
 
 def pins_of(connection: Connection, first: int, last: int) -> tuple[Pin, ...]:
-    """The pins of some approvals in a row, newest first."""
+    """The pins of some lines in a row, newest first."""
+    return tuple(pin for _, pin in _pins(connection, first, last))
+
+
+def _pins(connection: Connection, first: int, last: int) -> list[tuple[int, Pin]]:
     columns = tables.pin.c
     query = select(tables.pin).where(columns.baseline_id >= first, columns.baseline_id <= last)
     rows = connection.execute(query.order_by(columns.id.desc())).mappings()
-    return tuple(_pin(row) for row in rows)
+    approvals: dict[tuple[Any, ...], Approval] = {}
+    return [(row["baseline_id"], _pin(row, approvals)) for row in rows]
 
 
 def effective(connection: Connection, baseline_id: int | None) -> tuple[Baseline | None, tuple[Pin, ...]]:
-    """The newest approval (up to one id), carrying the revision of the last whole one below it, and the live pins.
+    """The newest approval in force (up to one line) with the revision of the whole one below it, and the live pins.
 
     Pins come newest first; whether one has ended is for the caller to judge, by the clock of its run.
     """
-    found = [each for each in every(connection) if baseline_id is None or each.id <= baseline_id]
-    if not found or (baseline_id is not None and found[-1].id != baseline_id):
+    lines = [each for each in every(connection) if baseline_id is None or each.id <= baseline_id]
+    if not lines or (baseline_id is not None and lines[-1].id != baseline_id):
         return None, ()
-    whole = next((each.id for each in reversed(found) if each.scope == BaselineScope.WHOLE), found[0].id)
-    return found[-1], pins_of(connection, whole, found[-1].id)
+    layers = in_force(lines)
+    if not layers:
+        return None, ()
+    whole = layers[0] if layers[0].scope == BaselineScope.WHOLE else None
+    ids, revoked = {each.id for each in layers}, revocations(lines).keys()
+    found = _pins(connection, layers[0].id, layers[-1].id)
+    # A whole approval carries on what was let through until a date, with the value below it: revoked, that one shows.
+    pins = tuple(
+        pin for line, pin in found
+        if line in ids and (pin.approval.until is None or pin.approval.baseline_id not in revoked)
+    )  # fmt: skip
+    carried = replace(layers[-1], rev=whole.rev if whole else 0, trust_id=whole.trust_id if whole else None)
+    return carried, pins
 
 
-def _baseline(row: Mapping[str, Any] | RowMapping) -> Baseline:
+def in_force(lines: Sequence[Baseline]) -> list[Baseline]:
+    """The approvals that count as of the last of these lines: the last whole one, and the partial ones above it.
+
+    Revoked lines are skipped, and pending ones until somebody else confirmed them. A whole approval states everything
+    anew: what lies below it comes back only when it is revoked.
+    """
+    revoked, confirmed = revocations(lines), confirmations(lines)
+    counted = [
+        each
+        for each in lines
+        if each.scope in APPROVALS and each.id not in revoked and (not each.pending or each.id in confirmed)
+    ]
+    whole = [place for place, each in enumerate(counted) if each.scope == BaselineScope.WHOLE]
+    return counted[whole[-1] :] if whole else counted
+
+
+def revocations(lines: Sequence[Baseline]) -> dict[int, Baseline]:
+    """The revoked lines, with what revoked each."""
+    return {each.about: each for each in lines if each.scope == BaselineScope.REVOKED and each.about is not None}
+
+
+def confirmations(lines: Sequence[Baseline]) -> dict[int, Baseline]:
+    return {each.about: each for each in lines if each.scope == BaselineScope.CONFIRMED and each.about is not None}
+
+
+def pending(lines: Sequence[Baseline]) -> list[Baseline]:
+    """The approvals that wait for somebody else."""
+    said = revocations(lines).keys() | confirmations(lines).keys()
+    return [each for each in lines if each.pending and each.id not in said]
+
+
+def from_row(row: Mapping[str, Any] | RowMapping) -> Baseline:
     return Baseline(
         id=row["id"],
         scope=row["scope"],
@@ -107,11 +183,20 @@ def _baseline(row: Mapping[str, Any] | RowMapping) -> Baseline:
         entries=row["entries"],
         claimed=orjson.loads(row["claimed"]),
         hash=row["hash"],
+        about=row["about"],
+        pending=bool(row["pending"]),
+        covered=row["covered"],
+        signature=row["signature"],
     )
 
 
-def _pin(row: RowMapping) -> Pin:
-    approval = _as_approval(row, row["baseline_id"])
+def _pin(row: RowMapping, approvals: dict[tuple[Any, ...], Approval]) -> Pin:
+    """Thousands of pins share one approval."""
+    line = row["origin"] or row["baseline_id"]
+    key = (line, row["who"], row["at"], row["why"], row["ticket"], row["until"])
+    approval = approvals.get(key)
+    if approval is None:
+        approval = approvals[key] = _as_approval(row, line)
     return Pin(row["subject"], row["entry"], row["rev"], row["trust_id"], approval, bool(row["held"]))
 
 

@@ -131,3 +131,16 @@ def grant_key(grant: Grant) -> GrantKey:
 def digest_with(content: str, grants: Iterable[Grant]) -> str:
     """Stands for a resource and everybody who holds a grant on it."""
     return digest(content.encode(), canonical(sorted(map(grant_key, grants))))
+
+
+def content_digest(address: str, subject: str | None, profile: str, document: str) -> str:
+    """The digest of a stored version, recomputed from its content."""
+    content = profile.encode()
+    if b'"inferred":' in content:
+        try:
+            body = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return ""
+        body.pop("inferred", None)
+        content = canonical(body)
+    return digest(content, document.encode(), f"{address}\0{subject or ''}".encode())

@@ -135,16 +135,24 @@ def _matches(state: State, match: str) -> bool:
 
 
 def changes(
-    connection: Connection, before: int, after: int, pins: Sequence[Pin], principals: Collection[Principal]
+    connection: Connection,
+    before: int,
+    after: int,
+    pins: Sequence[Pin],
+    principals: Collection[Principal],
+    without: Collection[int] = (),
 ) -> Iterator[Candidate]:
-    """Every resource that may differ between two revisions or from a pinned value, both sides loaded."""
+    """Every resource that may differ between two revisions or from a pinned value, both sides loaded.
+
+    `without`: those of which all that differs, their existence, was judged already.
+    """
     by_subject: dict[str, list[Pin]] = {}
     for pin in pins:
         by_subject.setdefault(pin.subject, []).append(pin)
     ids = _touched(connection, before, after) | _pinned(connection, by_subject)
     ids |= _behind_changed_guards(connection, before, after)
     ids |= _held_by(connection, after, principals)
-    for part in chunks(sorted(ids)):
+    for part in chunks(sorted(ids.difference(without))):
         yield from _candidates(connection, before, after, part, by_subject)
 
 
@@ -156,7 +164,7 @@ def _touched(connection: Connection, before: int, after: int) -> set[int]:
     opened = (
         select(version.c.resource_id)
         .join_from(clock, version, version.c.opened == clock.c.id)
-        .where(_within(clock.c.id, before, after), clock.c.scope_id.in_(known))
+        .where(_within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
     )
     queries = [opened]
     queries += [
@@ -288,6 +296,13 @@ def guards(connection: Connection, rev: int, uids: Collection[str]) -> dict[str,
         ids = [row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid.in_(part)))]
         found |= {state.resource.uid: state for state in states_of(connection, rev, ids).values()}
     return found
+
+
+def states_held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> Iterator[State]:
+    """The states of everything on which one of some principals holds a grant, by uid."""
+    for part in chunks(sorted(_held_by(connection, rev, principals))):
+        found = states_of(connection, rev, part).values()
+        yield from sorted(found, key=lambda state: state.resource.uid)
 
 
 def principals(connection: Connection, rev: int) -> list[tuple[Principal, int]]:

@@ -24,7 +24,7 @@ class Recorded:
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
     """One resource of the scope as the store has it: ids of the open rows."""
 
     resource_id: int
@@ -42,7 +42,7 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
     `StaleReading` where the scope was read again by somebody who began later and recorded first.
     """
     scope_id = scope_of(connection, reading.scope)
-    state = _scope_state(connection, scope_id)
+    state = scope_state(connection, scope_id)
     started = codec.stamp(reading.started_at)
     if state is not None and started < state["read_at"]:
         raise StaleReading(f"{reading.scope} was read again meanwhile; the newer reading stays.")
@@ -54,13 +54,13 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
     digests = {} if last is None else {uid: codec.encode(each.resource).digest for uid, each in seen.items()}
     if last is None or last != _set_digest(seen, digests):
         _compare(connection, writer, scope_id, seen, digests, gone=listed == Outcome.COMPLETE)
-    _cover(connection, writer, scope_id, reading.coverage)
+    cover(connection, writer, scope_id, reading.coverage)
     if reading.scope.location == ANYWHERE and listed != Outcome.COMPLETE:
         _cover_account(connection, writer, reading)
     writer.flush()
     set_digest = _set_digest(seen, digests) if whole else None
     complete_at = (writer.rev if writer.wrote else writer.rev - 1) if listed == Outcome.COMPLETE else None
-    _touch(connection, scope_id, state, run_id, started, len(seen), set_digest, complete_at)
+    touch(connection, scope_id, state, run_id, started, len(seen), set_digest, complete_at)
     return Recorded(writer.rev if writer.wrote else None, writer.versions_opened, writer.versions_closed)
 
 
@@ -97,7 +97,7 @@ def _compare(
     gone: bool,
 ) -> None:
     """Writes what differs, and adds the missing `digests`. `gone`: what was not seen is no longer there."""
-    known = _known(connection, scope_id)
+    known = known_rows(connection, scope_id)
     whole_aspect = _whole_aspect_failed(seen.values())
     for uid, observation in seen.items():
         row = known.get(uid)
@@ -118,7 +118,7 @@ def _compare(
         if row.unread is not None or observation.miss is not None:
             _unread(writer, row, observation, whole_aspect=whole_aspect)
     for row in (row for uid, row in known.items() if uid not in seen) if gone else ():
-        _close_resource(writer, row)
+        close_resource(writer, row)
 
 
 def _whole_aspect_failed(observations: Collection[Observation]) -> bool:
@@ -149,7 +149,7 @@ def _first_sight(
     writer.version(row_id, content or codec.encode(resource))
 
 
-def _grants(writer: Writer, row: _Known, observation: Observation) -> None:
+def _grants(writer: Writer, row: Known, observation: Observation) -> None:
     if observation.grants is None:
         return
     if not row.shared_before:
@@ -164,7 +164,7 @@ def _grants(writer: Writer, row: _Known, observation: Observation) -> None:
         writer.grant(row.resource_id, key)
 
 
-def _unread(writer: Writer, row: _Known, observation: Observation, *, whole_aspect: bool) -> None:
+def _unread(writer: Writer, row: Known, observation: Observation, *, whole_aspect: bool) -> None:
     # One that was gone and is back unread would look unshared if only the scope's coverage said so.
     back = row.version_id is None and row.shared_before
     miss = observation.miss if back or not whole_aspect else None
@@ -177,7 +177,7 @@ def _unread(writer: Writer, row: _Known, observation: Observation, *, whole_aspe
         writer.unread(row.resource_id, miss.outcome, codec.clean(miss.reason))
 
 
-def _close_resource(writer: Writer, row: _Known) -> None:
+def close_resource(writer: Writer, row: Known) -> None:
     if row.version_id is None:
         return
     writer.close(tables.version, row.version_id)
@@ -187,7 +187,7 @@ def _close_resource(writer: Writer, row: _Known) -> None:
         writer.close(tables.unread, row.unread[0])
 
 
-def _known(connection: Connection, scope_id: int) -> dict[str, _Known]:
+def known_rows(connection: Connection, scope_id: int) -> dict[str, Known]:
     resource, version = tables.resource, tables.version
     query = (
         select(resource.c.uid, resource.c.id, resource.c.first_shared, version.c.id, version.c.digest)
@@ -196,10 +196,10 @@ def _known(connection: Connection, scope_id: int) -> dict[str, _Known]:
         )
         .where(resource.c.scope_id == scope_id)
     )
-    known: dict[str, _Known] = {}
-    by_id: dict[int, _Known] = {}
+    known: dict[str, Known] = {}
+    by_id: dict[int, Known] = {}
     for uid, resource_id, first_shared, version_id, digest in connection.execute(query):
-        row = _Known(resource_id, first_shared is not None, version_id, digest or "")
+        row = Known(resource_id, first_shared is not None, version_id, digest or "")
         known[uid] = by_id[resource_id] = row
     if not known:
         return known
@@ -229,7 +229,7 @@ def _outcome(coverage: Sequence[Coverage], aspect: str) -> str:
     return next((each.outcome for each in coverage if each.aspect == aspect), Outcome.COMPLETE)
 
 
-def _cover(connection: Connection, writer: Writer, scope_id: int, found: Sequence[Coverage]) -> None:
+def cover(connection: Connection, writer: Writer, scope_id: int, found: Sequence[Coverage]) -> None:
     columns = tables.coverage.c
     query = select(columns.id, columns.aspect, columns.outcome, columns.reason)
     query = query.where(columns.scope_id == scope_id, columns.closed.is_(None))
@@ -255,16 +255,16 @@ def _cover_account(connection: Connection, writer: Writer, reading: Reading) -> 
         .where(columns.kind != ANYWHERE, coverage.c.closed.is_(None))
     )
     for scope_id, aspect in connection.execute(query).all():
-        _cover(connection, writer, scope_id, [Coverage(reading.scope, aspect, failure.outcome, failure.reason)])
+        cover(connection, writer, scope_id, [Coverage(reading.scope, aspect, failure.outcome, failure.reason)])
 
 
-def _scope_state(connection: Connection, scope_id: int) -> Mapping[str, Any] | None:
+def scope_state(connection: Connection, scope_id: int) -> Mapping[str, Any] | None:
     query = select(tables.scope_state).where(tables.scope_state.c.scope_id == scope_id)
     row = connection.execute(query).mappings().first()
     return dict(row) if row is not None else None
 
 
-def _touch(
+def touch(
     connection: Connection,
     scope_id: int,
     state: Mapping[str, Any] | None,
@@ -279,6 +279,9 @@ def _touch(
     values: dict[str, Any] = {"read_at": started, "last_attempt_run": run_id, "seen": seen, "set_digest": digest}
     if complete_at is not None:
         values["last_complete_run"] = run_id
+    elif state is not None:
+        # What a listing that was not complete did not show may still be there.
+        values["seen"] = max(seen, state["seen"])
     if complete_at is not None and (state is None or state["first_complete"] is None):
         values["first_complete"] = complete_at
     if state is None:

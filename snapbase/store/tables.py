@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -204,6 +205,10 @@ baseline = Table(
     Column("claimed", Text, nullable=False),
     Column("prev_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Column("about", Id),
+    Column("pending", Boolean, nullable=False, server_default=false()),
+    Column("covered", Text, nullable=False, server_default=""),
+    Column("signature", Text, nullable=False, server_default=""),
 )
 
 pin = Table(
@@ -221,5 +226,23 @@ pin = Table(
     Column("why", Text, nullable=False),
     Column("ticket", Text, nullable=False),
     Column("until", Text),
+    Column("origin", Id),
 )
 Index("ix_pin_baseline_id", pin.c.baseline_id)
+
+proof = Table(
+    "proof",
+    metadata,
+    Column("baseline_id", Id, ForeignKey("baseline.id"), primary_key=True, autoincrement=False),
+    Column("subject", Text, primary_key=True),
+    Column("rev", Id, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+)
+
+cohort = Table(
+    "cohort",
+    metadata,
+    Column("baseline_id", Id, ForeignKey("baseline.id"), primary_key=True, autoincrement=False),
+    Column("origin", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)

@@ -68,6 +68,15 @@ def test_what_was_missed_once_is_compared_again(store: Store) -> None:
     assert store.coverage(store.head()) == []
 
 
+def test_a_listing_that_failed_does_not_make_a_scope_look_empty(store: Store) -> None:
+    """`skip` may leave out what held nothing, and must not take a denied scope for such."""
+    run = _begin(store)
+    store.record(run, reading(EUROPE, 1, [seen(snapshot("a")), seen(snapshot("b"))]))
+    store.record(run, reading(EUROPE, 2, [], Outcome.DENIED, Outcome.DENIED))
+
+    assert store.known_scopes() == {EUROPE: 2}
+
+
 def test_what_was_not_listed_is_never_gone(store: Store) -> None:
     run = _begin(store)
     store.record(run, reading(EUROPE, 1, [seen(snapshot("a")), seen(snapshot("b"))]))

@@ -1,0 +1,247 @@
+"""What an approval covered, as digests over canonical content: recomputed from documents and grants, not from digests.
+
+Every resource, grant, miss and coverage is a leaf. A whole approval has one digest for each scope as of its revision; a
+pin has one for its subject as of the pin's. Row ids and revisions are no content: the same state gives the same digest
+in every store, and in a file.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, select
+
+from snapbase.model import Pin
+from snapbase.store import codec, tables
+from snapbase.store.history import alive, chunks
+
+SCOPE = "scope:"
+"""How the subject of a pin on a scope's coverage begins."""
+EMPTY_SCOPES = "every scope without a resource"
+_STREAM = {"yield_per": 5_000}
+Leaf = tuple[int, str, bytes]
+"""(scope's row, uid or nothing, digest)."""
+
+
+class Proof(NamedTuple):
+    """The digest of one subject as of a revision; a trust list has none (0)."""
+
+    subject: str
+    rev: int
+    digest: str
+
+
+def is_resource(subject: str) -> bool:
+    """Whether a pin's subject is something watched; trust lists and origins have digests of their own."""
+    return not subject.startswith((SCOPE, "trust:", "origin:"))
+
+
+def root(proofs: Iterable[Proof]) -> str:
+    return codec.digest(codec.canonical(sorted(proofs)))
+
+
+def leaf(*parts: Any) -> bytes:
+    return hashlib.sha256(codec.canonical(parts)).digest()
+
+
+def resource_leaf(
+    scope: str, uid: str, address: str, subject: str | None, read: bool, profile: str, digest: str, document: str
+) -> bytes:
+    """`read`: its grants had been read by then; `profile`: the digest of what it shares with others."""
+    return leaf("resource", scope, uid, address, subject, read, profile, digest, document)
+
+
+def grant_leaf(scope: str, uid: str, terms: Sequence[str]) -> bytes:
+    return leaf("grant", scope, uid, *terms)
+
+
+def unread_leaf(scope: str, uid: str, outcome: str, reason: str) -> bytes:
+    return leaf("unread", scope, uid, outcome, reason)
+
+
+def coverage_leaf(scope: str, aspect: str, outcome: str, reason: str) -> bytes:
+    return leaf("coverage", scope, aspect, outcome, reason)
+
+
+def listed_leaf(scope: str) -> bytes:
+    """The scope had been listed completely by then: only after that, absence was a fact."""
+    return leaf("listed", scope)
+
+
+def folded(leaves: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(sorted(leaves))).hexdigest()
+
+
+def profile_digest(digest: str, kind: str, body: str, guards: Iterable[str]) -> str:
+    return codec.digest(digest.encode(), kind.encode(), body.encode(), codec.canonical(sorted(guards)))
+
+
+def trust_proof(row_id: int, digest: str, body: str) -> Proof:
+    return Proof(f"trust list {row_id}", 0, codec.digest(digest.encode(), body.encode()))
+
+
+def everything_in(scope: str) -> str:
+    return f"everything in {scope}"
+
+
+def scope_name(cloud: str, account: str, location: str, kind: str) -> str:
+    return f"{cloud}/{account}/{location}/{kind}"
+
+
+def of_line(connection: Connection, whole: int | None, trust_id: int | None, pins: Sequence[Pin]) -> list[Proof]:
+    """All that one line of the log stands on. `whole`: the revision it approved everything as of."""
+    found = list(_everything(connection, whole)) if whole is not None else []
+    found += _pinned(connection, {(pin.subject, pin.rev) for pin in pins})
+    lists = {each for each in (trust_id, *(pin.trust_id for pin in pins)) if each is not None}
+    columns = tables.trust.c
+    for part in chunks(sorted(lists)):
+        rows = connection.execute(select(columns.id, columns.digest, columns.body).where(columns.id.in_(part)))
+        found += [trust_proof(*row) for row in rows]
+    return found
+
+
+def _everything(connection: Connection, rev: int) -> Iterator[Proof]:
+    names = _names(connection)
+    streams = [_resources(connection, rev, names), _grants(connection, rev, names), _unread(connection, rev, names)]
+    around = [_coverage(connection, rev, names), _listed(connection, rev, names)]
+    empty: list[bytes] = []
+    for scope_id, leaves in groupby(merge(*streams, *around, key=itemgetter(0)), key=itemgetter(0)):
+        found = list(leaves)
+        if any(uid for _, uid, _ in found):
+            yield Proof(everything_in(names[scope_id]), rev, folded(each for _, _, each in found))
+        else:
+            empty += [each for _, _, each in found]
+    if empty:
+        yield Proof(EMPTY_SCOPES, rev, folded(empty))
+
+
+def _pinned(connection: Connection, pinned: set[tuple[str, int]]) -> list[Proof]:
+    names = _names(connection)
+    by_rev: dict[int, list[str]] = {}
+    for subject, rev in sorted(pinned):
+        by_rev.setdefault(rev, []).append(subject)
+    found = []
+    for rev, subjects in by_rev.items():
+        scopes = {subject for subject in subjects if subject.startswith(SCOPE)}
+        if scopes:
+            by_scope: dict[str, list[bytes]] = {each: [] for each in scopes}
+            for scope_id, _, each in _coverage(connection, rev, names):
+                if (subject := f"{SCOPE}{names[scope_id]}") in scopes:
+                    by_scope[subject].append(each)
+            found += [Proof(subject, rev, folded(leaves)) for subject, leaves in by_scope.items()]
+        listed = {scope_id: each for scope_id, _, each in _listed(connection, rev, names)}
+        for part in chunks(each for each in subjects if is_resource(each)):
+            found += _subjects(connection, rev, part, names, listed)
+    return found
+
+
+def _subjects(
+    connection: Connection, rev: int, uids: Sequence[str], names: Mapping[int, str], listed: Mapping[int, bytes]
+) -> Iterator[Proof]:
+    columns = tables.resource.c
+    rows = connection.execute(select(columns.id, columns.uid, columns.scope_id).where(columns.uid.in_(uids))).all()
+    ids = [row_id for row_id, _, _ in rows]
+    leaves: dict[str, list[bytes]] = {uid: [] for uid in uids}
+    for _, uid, scope_id in rows:
+        leaves[uid].append(listed.get(scope_id, b""))
+    for stream in (_resources, _grants, _unread):
+        for _, uid, each in stream(connection, rev, names, ids):
+            leaves[uid].append(each)
+    return (Proof(uid, rev, folded(found)) for uid, found in leaves.items())
+
+
+def _names(connection: Connection) -> dict[int, str]:
+    columns = tables.scope.c
+    query = select(columns.id, columns.cloud, columns.account, columns.location, columns.kind)
+    names: defaultdict[int, str] = defaultdict(lambda: "a scope that is gone")
+    names.update({row_id: scope_name(*place) for row_id, *place in connection.execute(query)})
+    return names
+
+
+def _of(query: Select[Any], ids: Sequence[int] | None) -> Select[Any]:
+    """Of some resources only, or of all, scope by scope and without holding them in memory."""
+    if ids is not None:
+        return query.where(tables.resource.c.id.in_(ids))
+    return query.order_by(tables.resource.c.scope_id).execution_options(**_STREAM)
+
+
+def _resources(
+    connection: Connection, rev: int, names: Mapping[int, str], ids: Sequence[int] | None = None
+) -> Iterator[Leaf]:
+    resource, version = tables.resource.c, tables.version
+    query = (
+        select(resource.scope_id, resource.uid, resource.address, resource.subject, resource.first_shared,
+               version.c.profile_id, version.c.digest, version.c.document)
+        .join_from(tables.resource, version, version.c.resource_id == resource.id)
+        .where(alive(version, rev))
+    )  # fmt: skip
+    profiles: dict[int, str] = dict(_profiles(connection, None)) if ids is None else {}
+    rows: Iterable[Any] = connection.execute(_of(query, ids))
+    if ids is not None:
+        rows = list(rows)
+        for part in chunks(sorted({row[5] for row in rows})):
+            profiles |= dict(_profiles(connection, part))
+    for scope_id, uid, address, subject, first_shared, profile_id, digest, document in rows:
+        read = first_shared is not None and first_shared <= rev
+        # A profile that is gone stands for nothing that was ever approved.
+        terms = (profiles.get(profile_id, ""), digest, document)
+        yield scope_id, uid, resource_leaf(names[scope_id], uid, address, subject, read, *terms)
+
+
+def _profiles(connection: Connection, ids: Sequence[int] | None) -> Iterator[tuple[int, str]]:
+    profile, guard = tables.profile, tables.profile_guard
+    query, behind = select(profile), select(guard)
+    if ids is not None:
+        query, behind = query.where(profile.c.id.in_(ids)), behind.where(guard.c.profile_id.in_(ids))
+    guards: dict[int, list[str]] = {}
+    for profile_id, uid in connection.execute(behind):
+        guards.setdefault(profile_id, []).append(uid)
+    for row_id, digest, kind, body in connection.execute(query.execution_options(**_STREAM)):
+        yield row_id, profile_digest(digest, kind, body, guards.get(row_id, ()))
+
+
+def _grants(
+    connection: Connection, rev: int, names: Mapping[int, str], ids: Sequence[int] | None = None
+) -> Iterator[Leaf]:
+    resource, grant, principal = tables.resource.c, tables.grant, tables.principal
+    terms = (principal.c.kind, principal.c.key, grant.c.access, grant.c.mechanism, grant.c.condition)
+    query = (
+        select(resource.scope_id, resource.uid, *terms, grant.c.expires_at)
+        .join_from(tables.resource, grant, grant.c.resource_id == resource.id)
+        .join(principal, principal.c.id == grant.c.principal_id)
+        .where(alive(grant, rev))
+    )
+    for scope_id, uid, *key in connection.execute(_of(query, ids)):
+        yield scope_id, uid, grant_leaf(names[scope_id], uid, key)
+
+
+def _unread(
+    connection: Connection, rev: int, names: Mapping[int, str], ids: Sequence[int] | None = None
+) -> Iterator[Leaf]:
+    resource, unread = tables.resource.c, tables.unread
+    query = (
+        select(resource.scope_id, resource.uid, unread.c.outcome, unread.c.reason)
+        .join_from(tables.resource, unread, unread.c.resource_id == resource.id)
+        .where(alive(unread, rev))
+    )
+    for scope_id, uid, outcome, reason in connection.execute(_of(query, ids)):
+        yield scope_id, uid, unread_leaf(names[scope_id], uid, outcome, reason)
+
+
+def _coverage(connection: Connection, rev: int, names: Mapping[int, str]) -> Iterator[Leaf]:
+    columns = tables.coverage.c
+    query = select(columns.scope_id, columns.aspect, columns.outcome, columns.reason).order_by(columns.scope_id)
+    for scope_id, *terms in connection.execute(query.where(alive(tables.coverage, rev))):
+        yield scope_id, "", coverage_leaf(names[scope_id], *terms)
+
+
+def _listed(connection: Connection, rev: int, names: Mapping[int, str]) -> Iterator[Leaf]:
+    columns = tables.scope_state.c
+    query = select(columns.scope_id, columns.first_complete).order_by(columns.scope_id)
+    for scope_id, first in connection.execute(query):
+        if first is not None and first <= rev:
+            yield scope_id, "", listed_leaf(names[scope_id])
