@@ -52,7 +52,8 @@ class Exposure:
 def expose(grant: Grant, state: State, guards: Mapping[str, State], trust: TrustList, *, on: date) -> Exposure:
     """What `grant` on `state` is worth behind `guards` (by uid), under `trust`, on a day."""
     scope = state.scope
-    judgement = trust.judge(grant.principal, account=scope.account, kind=scope.kind, on=on)
+    source = state.resource.source or ""
+    judgement = trust.judge(grant.principal, account=scope.account, kind=scope.kind, on=on, source=source)
     effect, why = _effect(grant, state, guards, on)
     return Exposure(grant, judgement, effect, why)
 

@@ -5,7 +5,7 @@ A trust list is a value: it is stored with the run it judged, so that the same s
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -55,11 +55,13 @@ class TrustedEntry:
     until: str = ""
     """ISO date; empty: no end."""
     kinds: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Globs of what the data was taken from; an entry that has any holds for nothing else."""
 
-    def holds(self, kind: str, on: date) -> bool:
+    def holds(self, kind: str, on: date, source: str = "") -> bool:
         if self.until and on > date.fromisoformat(self.until):
             return False
-        return not self.kinds or any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+        return _fits(kind, self.kinds) and _fits(source, self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,25 @@ class TrustList:
     tenants: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
     entries: tuple[TrustedEntry, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Names for holders that nobody vouches for; they change no judgement."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain and sorted: the same list gives the same bytes."""
         sets = ("own", "members", "former", "organizations", "tenants", "domains")
-        return {name: sorted(getattr(self, name)) for name in sets} | {"entries": [asdict(e) for e in self.entries]}
+        return {name: sorted(getattr(self, name)) for name in sets} | {
+            "entries": [asdict(e) for e in self.entries],
+            "labels": dict(sorted(self.labels.items())),
+        }
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "TrustList":
-        entries = tuple(TrustedEntry(**{**each, "kinds": tuple(each["kinds"])}) for each in body["entries"])
-        return cls(**{name: frozenset(body[name]) for name in body if name != "entries"}, entries=entries)
+        entries = tuple(
+            TrustedEntry(**{**each, "kinds": tuple(each["kinds"]), "sources": tuple(each.get("sources", ()))})
+            for each in body["entries"]
+        )
+        sets = {name: frozenset(body[name]) for name in body if name not in ("entries", "labels")}
+        return cls(**sets, entries=entries, labels=body.get("labels", {}))
 
     def widened_since(self, before: "TrustList") -> tuple[tuple[str, str], ...]:
         """What a person added since: (subject, words) pairs. Members come and go by themselves and are not listed."""
@@ -101,15 +112,15 @@ class TrustList:
                 added.append((f"trust:account:{entry.id}", f"{entry.name or entry.id} {what}: {entry.reason}"))
         return tuple(added)
 
-    def judge(self, principal: Principal, *, account: str, kind: str, on: date) -> Judgement:
-        """The class of `principal` for data of `kind` in `account`, on a day."""
+    def judge(self, principal: Principal, *, account: str, kind: str, on: date, source: str = "") -> Judgement:
+        """The class of `principal` for data of `kind` in `account`, taken from `source`, on a day."""
         if principal.kind in (PrincipalKind.PUBLIC, PrincipalKind.AUTHENTICATED):
             return Judgement(TrustClass.ANYONE)
         home = _home(principal)
         if account in home:
             return Judgement(TrustClass.OWN)
         entry = next((each for each in self.entries if each.id == principal.id or each.id in home), None)
-        if entry is not None and entry.holds(kind, on):
+        if entry is not None and entry.holds(kind, on, source):
             return Judgement(TrustClass.TRUSTED, entry.name or None)
         if any(home & ours for ours in (self.own, self.members, self.organizations, self.tenants, self.domains)):
             return Judgement(TrustClass.ORG)
@@ -117,13 +128,13 @@ class TrustList:
             return Judgement(TrustClass.PROVIDER)
         if home & self.former:
             return Judgement(TrustClass.FORMER_ORG, "left the organisation")
-        return Judgement(TrustClass.UNKNOWN, _why_unknown(principal, entry))
+        return Judgement(TrustClass.UNKNOWN, _why_unknown(principal, entry) or self.labels.get(principal.id))
 
 
 def from_config(section: TrustSection) -> TrustList:
     """The part of a trust list that people write."""
     entries = tuple(
-        TrustedEntry(e.id, e.name, e.reason, e.until.isoformat() if e.until else "", tuple(e.kinds))
+        TrustedEntry(e.id, e.name, e.reason, e.until.isoformat() if e.until else "", tuple(e.kinds), tuple(e.sources))
         for e in sorted(section.accounts, key=lambda each: each.id)
     )
     return TrustList(
@@ -138,12 +149,13 @@ def worse(
     principals: Iterable[Principal], before: TrustList, after: TrustList, *, on: tuple[date, date]
 ) -> set[Principal]:
     """Principals that some list trusted more on the earlier day than the later list does on the later day."""
-    kinds = {kind for trust in (before, after) for entry in trust.entries for kind in entry.kinds} | {""}
+    listed = [entry for trust in (before, after) for entry in trust.entries]
+    cases = sorted({(kind, source) for e in listed for kind in e.kinds or ("",) for source in e.sources or ("",)})
     found = set()
     for principal in principals:
-        for kind in kinds:
-            then = before.judge(principal, account="", kind=kind, on=on[0])
-            now = after.judge(principal, account="", kind=kind, on=on[1])
+        for kind, source in {*cases, ("", "")}:
+            then = before.judge(principal, account="", kind=kind, on=on[0], source=source)
+            now = after.judge(principal, account="", kind=kind, on=on[1], source=source)
             if now.trust.rank > then.trust.rank:
                 found.add(principal)
                 break
@@ -152,8 +164,12 @@ def worse(
 
 def _wider(new: TrustedEntry, old: TrustedEntry) -> bool:
     longer = bool(old.until) and (not new.until or new.until > old.until)
-    broader = bool(old.kinds) and (not new.kinds or not set(new.kinds) <= set(old.kinds))
-    return longer or broader
+    limits = ((new.kinds, old.kinds), (new.sources, old.sources))
+    return longer or any(then and not (now and set(now) <= set(then)) for now, then in limits)
+
+
+def _fits(value: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(value, glob) for glob in globs)
 
 
 _ORGANIZATION = re.compile(r"(?:^|:organizations::\d{12}:(?:organization|ou)/)(o-[a-z0-9]+)(?:/|$)")

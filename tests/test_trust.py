@@ -1,12 +1,16 @@
 """Who is who: every principal kind, and what moves a class."""
 
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from snapbase.config import TrustedAccount, TrustSection
+from snapbase.errors import ConfigurationError
 from snapbase.model import Principal, PrincipalKind
 from snapbase.trust import TrustClass, TrustedEntry, TrustList, from_config, worse
+from snapbase.vendors import names
 
 DAY = date(2026, 11, 25)
 TRUST = TrustList(
@@ -121,3 +125,43 @@ def test_what_people_write_becomes_entries() -> None:
     section = TrustSection(accounts=(TrustedAccount(id="777788889999", name="Acme", reason="backups"),))
 
     assert from_config(section).entries == (TrustedEntry("777788889999", "Acme", "backups"),)
+
+
+def test_an_entry_limited_by_source_holds_for_those_disks_only() -> None:
+    trust = TrustList(entries=(TrustedEntry("777788889999", "Lab", "clones", sources=("vol-lab*",)),))
+    lab = Principal(PrincipalKind.ACCOUNT, "777788889999")
+
+    def judged(source: str) -> TrustClass:
+        return trust.judge(lab, account="1", kind="aws.ec2.snapshot", on=DAY, source=source).trust
+
+    assert judged("vol-lab-7") == TrustClass.TRUSTED
+    assert judged("vol-orders") == TrustClass.UNKNOWN
+    assert judged("") == TrustClass.UNKNOWN
+    wider = replace(trust, entries=(TrustedEntry("777788889999", "Lab", "clones"),))
+    assert wider.widened_since(trust)
+    assert worse([lab], wider, trust, on=(DAY, DAY)) == {lab}
+    assert TrustList.from_json(trust.to_json()) == trust
+
+
+def test_a_vendors_name_is_a_label_and_no_trust(tmp_path: Path) -> None:
+    path = tmp_path / "known.yaml"
+    path.write_text('- name: "Vendor <b>"\n  accounts: [012345678901, "999988887777"]\n- name: broken\n- 7\n')
+
+    known = names(path)
+
+    assert known["999988887777"] == "Vendor <b>"
+    judged = replace(TRUST, labels=known).judge(
+        Principal(PrincipalKind.ACCOUNT, "999988887777"), account="1", kind="k", on=DAY
+    )
+    assert (judged.trust, judged.label) == (TrustClass.UNKNOWN, "Vendor <b>")
+
+
+@pytest.mark.parametrize("text", ["{", "a: b", "\x00", "- &a [*a, *a]\n: :"])
+def test_a_vendors_file_that_is_none_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "known.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigurationError):
+        names(path)
+    with pytest.raises(ConfigurationError):
+        names(tmp_path / "none.yaml")

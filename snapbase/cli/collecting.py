@@ -61,11 +61,15 @@ def run(
     """What cron calls: collect, diff against the approved baseline, one lock, one exit code."""
     from snapbase.cli.reporting import rendered
     from snapbase.operations import diff as operation
+    from snapbase.operations import tickets
 
     config = configuration(context)
     with opened(context, config, write=True) as store, store.lock():
         result = _collect(context, store, config, _selection(None, None, None, None))
-        report = operation.diff(store, result.run, operation.against_baseline(store, result.run))
+        against = operation.against_baseline(store, result.run)
+        report = operation.diff(store, result.run, against)
+        if tickets.check(store, config.tickets, report):
+            report = operation.diff(store, result.run, against)
     publish(rendered(report, fmt, output), output)
     level = fail_on or config.report.fail_on
     raise typer.Exit(operation.exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -131,25 +132,42 @@ def show_snapshot(
     shown = {k: v for k, v in now.items() if k not in ("grants", "attributes", "tags") and v is not None}
     more = {**now["attributes"], **{f"tag {k}": v for k, v in now["tags"].items()}}
     typer.echo(facts([(name, str(value)) for name, value in {**shown, **more}.items()]), nl=False)
-    typer.echo(listing(("from", "until", "shared with", "changed"), list(_timeline(story)), empty=""), nl=False)
-    rows = [(f"{a.at:%Y-%m-%d %H:%M}", a.by, entry, a.reason) for entry, a in story.approvals]
-    typer.echo(listing(("approved", "by", "entry", "reason"), rows, empty="No approval of its own."), nl=False)
+    typer.echo(listing(("when", "what", "who", "of which"), list(_timeline(story)), empty=""), nl=False)
 
 
-def _timeline(story: "Story") -> Iterator[tuple[str, ...]]:
+def _timeline(story: "Story") -> list[tuple[str, ...]]:
+    """What was seen, what was approved and what the logs say, in one order of time."""
+    rows = [*_seen(story), *_approved(story), *_logged(story)]
+    return [(f"{at:%Y-%m-%d %H:%M}", *words) for at, *words in sorted(rows, key=lambda row: row[0])]
+
+
+def _seen(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
     from snapbase.diff import entries
 
     before: dict[str, Any] = {}
+    closed = None
     for version in story.versions:
         now = entries(version.listed.state)
         changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name)) if before else []
-        yield (
-            f"{version.opened_at:%Y-%m-%d %H:%M}",
-            f"{version.closed_at:%Y-%m-%d %H:%M}" if version.closed_at else "now",
-            _sharing(version.listed),
-            ", ".join(name.partition("|")[0] for name in changed) or "first seen" * (not before),
-        )
-        before = now
+        what = "changed: " + ", ".join(name.partition("|")[0] for name in changed) if before else "first seen"
+        yield version.opened_at, what, "", f"shared with {_sharing(version.listed)}"
+        before, closed = now, version.closed_at
+    if closed is not None:
+        yield closed, "gone", "", "no longer listed"
+
+
+def _approved(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
+    for entry, approval in story.approvals:
+        until = f", until {approval.until:%Y-%m-%d}" if approval.until else ""
+        yield approval.at, f"approved{until}", approval.by, f"{entry.partition('|')[0]}: {approval.reason}"
+
+
+def _logged(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
+    for event in story.events:
+        result = "" if event.result == "succeeded" else f" ({event.result})"
+        whom = ", ".join(str(each) for each in event.targets)
+        details = " ".join(filter(None, (f"to {whom}" if whom else "", event.detail, f"from {event.source_ip}")))
+        yield event.at, f"{event.name}{result}", event.actor.id or event.actor.via, details
 
 
 def _story_json(story: "Story") -> dict[str, Any]:
@@ -166,5 +184,18 @@ def _story_json(story: "Story") -> dict[str, Any]:
         "approvals": [
             {"entry": entry, "by": a.by, "at": f"{a.at:%Y-%m-%dT%H:%M:%SZ}", "reason": a.reason, "ticket": a.ticket}
             for entry, a in story.approvals
+        ],
+        "events": [
+            {
+                "at": f"{event.at:%Y-%m-%dT%H:%M:%SZ}",
+                "name": event.name,
+                "action": event.action,
+                "result": event.result,
+                "actor": event.actor.id or event.actor.via,
+                "source_ip": event.source_ip,
+                "targets": [{"kind": each.kind, "id": each.id} for each in event.targets],
+                "id": event.id,
+            }
+            for event in story.events
         ],
     }

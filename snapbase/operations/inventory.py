@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from snapbase.errors import NotFound
+from snapbase.event import Event
 from snapbase.exposure import Exposure, expose
-from snapbase.model import Approval, Coverage, Run, RunState, State
+from snapbase.model import Approval, Cloud, Coverage, Run, RunState, State
 from snapbase.operations import trusting
 from snapbase.store import Store
 
@@ -34,6 +35,8 @@ class Story:
     versions: tuple[Version, ...]
     approvals: tuple[tuple[str, Approval], ...]
     """(entry, approval) of every pin on it, newest first."""
+    events: tuple[Event, ...] = ()
+    """What the audit logs say was done to it, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,14 @@ def story(store: Store, run: Run, name: str) -> Story:
         versions.append(Version(opened, closed, Listed(state, exposures)))
     _, pins = store.effective(None)
     approvals = tuple((pin.entry, pin.approval) for pin in pins if pin.subject == uid)
-    return Story(uid, tuple(versions), approvals)
+    names = {name for version in versions for name in _names(version.listed.state)}
+    return Story(uid, tuple(versions), approvals, tuple(store.events_about({uid, *names})))
+
+
+def _names(state: State) -> set[str]:
+    """By which audit logs know it: not by its source, whose other snapshots are stories of their own."""
+    names = {state.resource.uid, state.resource.address}
+    return names | {name.lower() for name in names if state.scope.cloud == Cloud.AZURE}
 
 
 def _resolve(store: Store, run: Run, name: str) -> str:

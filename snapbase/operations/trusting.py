@@ -7,9 +7,12 @@ from snapbase.config import Config
 from snapbase.model import ANYWHERE, Coverage, Json, Run
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
+from snapbase.vendors import names
 
 _ORGANIZATIONS = "aws.organizations"
 _CONTAINERS = ("azure.rbac", "gcp.iam")
+TUNING = "detect"
+"""Beside the list: what a run's events are judged by."""
 
 
 def trust_now(store: Store, config: Config, rev: int, previous: TrustList) -> TrustList:
@@ -27,7 +30,10 @@ def trust_now(store: Store, config: Config, rev: int, previous: TrustList) -> Tr
         else:
             own |= _texts(facts, "project_id", "project_number", "subscription_id")
             tenants |= _texts(facts, "tenant_id")
+    vendors = names(config.trust.vendors)
+    holders = {principal.id for principal, _ in store.principals(rev)} if vendors else set()
     return TrustList(
+        labels={each: vendors[each] for each in sorted(holders & vendors.keys())},
         own=frozenset(own),
         members=frozenset(members),
         former=frozenset((previous.members | previous.former) - members),
@@ -42,14 +48,25 @@ def _texts(facts: Mapping[str, Json], *names: str) -> set[str]:
     return {value for name in names if isinstance(value := facts.get(name), str)}
 
 
-def to_bytes(trust: TrustList) -> bytes:
-    """Canonical: the same list gives the same bytes."""
-    return json.dumps(trust.to_json(), sort_keys=True, separators=(",", ":")).encode()
+def to_bytes(trust: TrustList, tuning: Mapping[str, Json] | None = None) -> bytes:
+    """Canonical: the same list gives the same bytes. With what was set for the rules on events, where anything was."""
+    told = trust.to_json() | ({TUNING: tuning} if tuning else {})
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+def tuning_of(store: Store, run: Run) -> Mapping[str, Json]:
+    """What was set for the rules on events when a run was made; nothing where that was the default."""
+    told = json.loads(store.trust(run.trust_id)) if run.trust_id is not None else {}
+    found = told.get(TUNING, {})
+    return found if isinstance(found, dict) else {}
 
 
 def of_id(store: Store, trust_id: int | None) -> TrustList:
     """The list stored under an id; an empty one where there is none."""
-    return TrustList() if trust_id is None else TrustList.from_json(json.loads(store.trust(trust_id)))
+    if trust_id is None:
+        return TrustList()
+    told = json.loads(store.trust(trust_id))
+    return TrustList.from_json({name: each for name, each in told.items() if name != TUNING})
 
 
 def of_run(store: Store, run: Run | None) -> TrustList:
