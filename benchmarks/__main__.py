@@ -30,6 +30,8 @@ def main() -> None:
         # A process each, so that the memory shown is the shape's own.
         shape = ["--scopes", str(scopes), "--size", str(size)]
         subprocess.run([sys.executable, "-m", "benchmarks", *shape], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.audit"], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.year"], check=True)
 
 
 def measure(folder: Path, scopes: int, size: int) -> None:

@@ -61,6 +61,7 @@ class ChangeType(StrEnum):
     ORIGIN_VIOLATED = "origin-violated"
     EARLY_DELETION = "early-deletion"
     BACKUP_STOPPED = "backup-stopped"
+    APPROVAL_EXPIRED = "approval-expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +376,26 @@ def compare_coverage(
                 now=f"{coverage.outcome}: {coverage.reason}",
                 ended=ended,
             )
+
+
+def compare_approvals(changes: Iterable[Change]) -> Iterator[Change]:
+    """Every approval that has ended, once, with all that it let through until then and that still differs."""
+    ended: dict[Approval, list[Change]] = {}
+    for change in changes:
+        if change.ended is not None:
+            ended.setdefault(change.ended, []).append(change)
+    for approval, found in ended.items():
+        covers = (each for change in found for each in change.covers or ((change.uid, change.entry),))
+        yield Change(
+            type=ChangeType.APPROVAL_EXPIRED,
+            scope=Scope("", "", "", ""),
+            uid=f"approval:{approval.baseline_id}",
+            entry="approval",
+            now=approval.until.isoformat() if approval.until else "",
+            ended=approval,
+            covers=tuple(dict.fromkeys(covers)),
+            count=len(found),
+        )
 
 
 def compare_trust(before: TrustList, after: TrustList, pinned: Mapping[str, TrustList]) -> Iterator[Change]:

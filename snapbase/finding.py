@@ -123,12 +123,29 @@ class CoverageGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """One approved cohort in one report: alive, and how much it hid."""
+
+    origin: str
+    evidence: str
+    low_trust: bool = False
+    appeared: int = 0
+    disappeared: int = 0
+    sources: int = 0
+    violations: int = 0
+    samples: tuple[str, ...] = ()
+    """Addresses of a few that came, where the evidence is weak."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     snapshots: int = 0
     initial: int = 0
     """Resources seen for the first time by the first complete read of their scope: folded, not news."""
     expected_appeared: int = 0
     expected_disappeared: int = 0
+    cohorts: tuple[Heartbeat, ...] = ()
+    """Every approved cohort, the busiest first."""
     approved_exposures: int = 0
     by_kind: tuple[tuple[str, int], ...] = ()
     """Open resources per kind."""

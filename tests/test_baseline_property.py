@@ -166,7 +166,7 @@ class Player:
         self.oracle.approve_whole(_covers(held), self.judged)
 
     def single(self, number: int, hours: int | None) -> None:
-        if number >= len(self.found):
+        if number >= len(self.found) or self.found[number].rule == "approval-expired":
             return
         chosen = self.found[number]
         lasting = hours is None or not chosen.entry.startswith(("grant:", "trust"))

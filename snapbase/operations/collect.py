@@ -1,15 +1,17 @@
 """Enumerate the clouds into the store: one run, one lock, whatever happens in the middle."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
+from snapbase.audit.log import audit_logs
 from snapbase.collect import engine
 from snapbase.config import Config
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
-from snapbase.model import ANYWHERE, Aspect, Reading, Run
-from snapbase.operations import trusting
+from snapbase.model import ANYWHERE, Aspect, Reading, Run, Scope
+from snapbase.operations import audit, detecting, trusting
 from snapbase.store import Store
 
 
@@ -33,8 +35,10 @@ class _Tally:
     unread: int = 0
     resources: int = 0
     changed: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, reading: Reading) -> None:
+        self.reasons.update(each.reason for each in reading.coverage if each.aspect == Aspect.LIST and each.reason)
         if reading.scope.kind == ANYWHERE:
             return
         listed = all(each.complete for each in reading.coverage)
@@ -60,7 +64,7 @@ def collect(
     run_id = store.begin_run(str(selection), config.digest(), _now())
     tally = _Tally()
     try:
-        readings = engine.collect(config, selection, known=store.known_scopes(), progress=progress, stop=stop)
+        readings = engine.collect(config, selection, known=_known(store), progress=progress, stop=stop)
         for reading in readings:
             try:
                 tally.changed += store.record(run_id, reading).rev is not None
@@ -69,22 +73,30 @@ def collect(
             tally.add(reading)
         if stop.is_set():
             raise SnapbaseError("Stopped. What was read until now is recorded; nothing is taken for deleted.")
-        _refuse_nothing(store, tally)
+        _refuse_nothing(tally)
+        if config.audit.enabled and not (selection.kinds or selection.locations):
+            audit.fetch(store, config, selection, run_id=run_id, stop=stop)
+            store.prune_events(_now() - timedelta(days=config.audit.keep_days))
         trust = trusting.trust_now(store, config, store.head(), previous)
-        run = store.finish_run(run_id, trust=trusting.to_bytes(trust), at=_now())
+        run = store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config)), at=_now())
     except BaseException:
         store.abandon_run(run_id, _now())
         raise
     return Collected(run, tally.scopes, tally.unread, tally.resources, tally.changed)
 
 
-def _refuse_nothing(store: Store, tally: _Tally) -> None:
+def _known(store: Store) -> dict[Scope, int]:
+    """The scopes that collectors read; the logs are read by themselves."""
+    logs = {log.name for log in audit_logs()}
+    return {scope: held for scope, held in store.known_scopes().items() if scope.kind not in logs}
+
+
+def _refuse_nothing(tally: _Tally) -> None:
     if tally.scopes or tally.resources:
         return
-    listed = store.coverage(store.head())
-    reasons = sorted({gap.reason for gap, _ in listed if gap.aspect == Aspect.LIST and gap.reason})
+    reason = next((f": {words}" for words, _ in tally.reasons.most_common(1)), ".")
     raise CredentialsError(
-        "Nothing could be read" + (f": {reasons[0]}" if reasons else "."),
+        f"Nothing could be read{reason}",
         hint="Check the credentials and [[aws]], [[azure]], [[gcp]] in the configuration.",
     )
 

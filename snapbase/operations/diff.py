@@ -4,14 +4,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from snapbase.diff import Candidate, Change, Sides, View, compare, compare_coverage, compare_trust, scope_subject
+from snapbase.diff import (
+    Candidate,
+    Change,
+    ChangeType,
+    Sides,
+    View,
+    compare,
+    compare_approvals,
+    compare_coverage,
+    compare_trust,
+    scope_subject,
+)
 from snapbase.errors import NotFound
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
 from snapbase.model import ANYWHERE, Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
-from snapbase.operations import trusting
+from snapbase.operations import audit, detecting, trusting
+from snapbase.operations.rotation import Rotation, Window, judged
 from snapbase.rules import findings
+from snapbase.rules.detected import merged
 from snapbase.rules.rule import Context
 from snapbase.store import Store
+from snapbase.store.baselines import pending, revocations
 from snapbase.trust import TrustList, worse
 
 
@@ -28,6 +42,10 @@ class Against:
     """In words, where it is not the approved baseline."""
     first: bool = False
     """Nothing was ever approved."""
+    notes: tuple[str, ...] = ()
+    """What must be said of the approvals themselves: those that wait, those that were taken back."""
+    up_to: int | None = None
+    """The line of the log up to which approvals count, where not all of them do."""
 
 
 def finished_run(store: Store, run_id: int | None = None) -> Run:
@@ -42,12 +60,31 @@ def finished_run(store: Store, run_id: int | None = None) -> Run:
 
 def against_baseline(store: Store, run: Run, baseline_id: int | None = None) -> Against:
     """The last approved baseline with its pins; before the first approval, nothing."""
+    lines = store.baselines()
+    if baseline_id is not None and baseline_id not in {each.id for each in lines}:
+        raise NotFound(f"There is no baseline {baseline_id}.", hint="`snapbase baselines list` lists them.")
     baseline, pins = store.effective(baseline_id)
     end = run.finished_at or run.started_at
+    notes = _said_of(lines, baseline)
     if baseline is None:
-        return Against(0, trusting.of_run(store, run), end, first=True)
+        return Against(0, trusting.of_run(store, run), end, first=True, notes=notes)
     trust = trusting.of_id(store, baseline.trust_id) if baseline.rev else trusting.of_run(store, run)
-    return Against(baseline.rev, trust, baseline.approval.at, pins, baseline, first=baseline.rev == 0)
+    first = baseline.rev == 0
+    said = (baseline.rev, trust, baseline.approval.at, pins, baseline)
+    return Against(*said, first=first, notes=notes, up_to=baseline_id)
+
+
+def _said_of(lines: Sequence[Baseline], baseline: Baseline | None) -> tuple[str, ...]:
+    waiting = [str(each.id) for each in pending(lines)]
+    taken_back = revocations(lines).get(baseline.id) if baseline else None
+    notes = []
+    if waiting:
+        what = "1 approval waits" if len(waiting) == 1 else f"{len(waiting)} approvals wait"
+        notes.append(f"{what} for a confirmation by somebody else, without effect until then: {', '.join(waiting)}.")
+    if baseline and taken_back:
+        said = taken_back.approval
+        notes.append(f"Baseline {baseline.id} was revoked later, by {said.by}: {said.reason}")
+    return tuple(notes)
 
 
 def against_run(store: Store, older: Run) -> Against:
@@ -63,40 +100,65 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
     """The report. The same store gives the same bytes: it is judged at the run's end unless `at` says otherwise."""
     at = at or run.finished_at or run.started_at
     trust = trusting.of_run(store, run)
-    changes = _changes(store, run, against, trust, at)
+    rotation = Rotation() if against.first else judged(store, Window(against.rev, run, at, against.pins, against.up_to))
+    changes = _changes(store, run, against, trust, at, rotation)
     below = store.below(run.last_rev, _fences(changes))
-    found = findings(changes, Context(trust, at.date(), below))
+    claims = store.claims({change.uid for change in changes if change.type == ChangeType.APPEARED})
+    found = findings(changes, Context(trust, at.date(), below, claims))
+    found = audit.attributed(store, found, since=None if against.first else against.at, until=at)
+    seen = detecting.sightings(store, run, against, trust, at)
     gaps = tuple(CoverageGap(gap, since) for gap, since in store.coverage(run.last_rev))
     return Report(
         baseline=against.baseline,
         run=run,
         complete=not gaps,
         evaluated_at=at,
-        summary=_summary(store, run, against, trust, found, at),
+        summary=_expected(_summary(store, run, against, trust, found, at), rotation),
         coverage=gaps,
-        findings=found,
+        findings=merged(found, seen.findings),
         since=against.words,
-        notes=trusting.caveats(gap.coverage for gap in gaps),
+        notes=(
+            *trusting.caveats(gap.coverage for gap in gaps),
+            *against.notes,
+            *rotation.notes,
+            *audit.reach(store, run, found),
+            *seen.notes,
+        ),
     )
 
 
-def _changes(store: Store, run: Run, against: Against, trust: TrustList, at: datetime) -> list[Change]:
+def _expected(summary: Summary, rotation: Rotation) -> Summary:
+    beats = rotation.heartbeats
+    return replace(
+        summary,
+        expected_appeared=sum(each.appeared for each in beats),
+        expected_disappeared=sum(each.disappeared for each in beats),
+        cohorts=beats,
+    )
+
+
+def _changes(
+    store: Store, run: Run, against: Against, trust: TrustList, at: datetime, rotation: Rotation
+) -> list[Change]:
     principals = [principal for principal, _ in store.principals(run.last_rev)]
     days = (against.at.date(), at.date())
     lost: Iterable[Principal] = () if against.first else worse(principals, against.trust, trust, on=days)
     pins = against.pins
-    candidates = list(store.changes(against.rev, run.last_rev, pins=pins, principals=tuple(lost)))
+    asked = store.changes(against.rev, run.last_rev, pins=pins, principals=tuple(lost), without=rotation.judged)
+    candidates = list(asked)
     sides = Sides(
         before=View(against.trust, store.guards(against.rev, _guards(candidates))),
         after=View(trust, store.guards(run.last_rev, _guards(candidates))),
-        pinned={pin.trust_id: trusting.of_id(store, pin.trust_id) for pin in pins if pin.trust_id is not None},
+        pinned={each: trusting.of_id(store, each) for each in {pin.trust_id for pin in pins} if each is not None},
         approved_at=against.at,
         at=at,
     )
-    changes = list(compare(candidates, sides))
+    changes = [change for change in compare(candidates, sides) if not rotation.settles(change)]
+    changes += rotation.changes
     changes += _coverage_changes(store, run, against, at)
     if not against.first:
         changes += compare_trust(against.trust, trust, _trust_pins(store, pins, at))
+    changes += compare_approvals(tuple(changes))
     return changes
 
 

@@ -13,11 +13,13 @@ from snapbase.report.text import (
     compared,
     counts,
     done_by,
+    heartbeat,
     holder,
     hole,
     let_through,
     named,
     plain,
+    rotation,
     several,
     title,
     verdict,
@@ -103,8 +105,10 @@ def _counted(report: Report) -> Iterator[str]:
     yield f"<p>{several(summary.snapshots, 'snapshot')} known.</p>"
     if summary.initial:
         yield f"<p>{summary.initial:,} seen by the first complete reading of their scope: not listed.</p>"
-    if summary.expected_appeared or summary.expected_disappeared:
-        yield f"<p>Expected rotation: +{summary.expected_appeared:,} -{summary.expected_disappeared:,}.</p>"
+    if words := rotation(report):
+        yield f"<p>{_text(words)}</p>"
+    if summary.cohorts:
+        yield "<ul>" + "".join(f"<li>{_text(heartbeat(each))}</li>" for each in summary.cohorts) + "</ul>"
     if summary.approved_exposures:
         yield f"<p>{several(summary.approved_exposures, 'approved exposure')} still open, not listed.</p>"
     yield from (f"<p>{_text(plain(note, 400))}</p>" for note in report.notes)

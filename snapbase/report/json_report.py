@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from snapbase.finding import CoverageGap, Finding, Report, Severity
+from snapbase.finding import CoverageGap, Finding, Heartbeat, Report, Severity
 from snapbase.model import Approval
 from snapbase.report import Options, Reporter
 
@@ -70,9 +70,23 @@ def _summary(report: Report) -> dict[str, Any]:
         "snapshots": summary.snapshots,
         "findings": found,
         "expected": {"appeared": summary.expected_appeared, "disappeared": summary.expected_disappeared},
+        "cohorts": [_heartbeat(each) for each in summary.cohorts],
         "approved_exposures": summary.approved_exposures,
         "initial": summary.initial,
         "by_kind": dict(summary.by_kind),
+    }
+
+
+def _heartbeat(beat: Heartbeat) -> dict[str, Any]:
+    return {
+        "origin": beat.origin,
+        "evidence": beat.evidence,
+        "low_trust": beat.low_trust,
+        "appeared": beat.appeared,
+        "disappeared": beat.disappeared,
+        "sources": beat.sources,
+        "violations": beat.violations,
+        "samples": list(beat.samples),
     }
 
 

@@ -12,11 +12,13 @@ from snapbase.report.text import (
     command,
     compared,
     done_by,
+    heartbeat,
     holder,
     hole,
     let_through,
     named,
     plain,
+    rotation,
     several,
     title,
     verdict,
@@ -48,6 +50,15 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _finding(finding)
         if len(found) > _LISTED:
             yield f"- … and {len(found) - _LISTED:,} more; `--format json` lists all."
+    if words := rotation(report):
+        yield ""
+        yield "## Expected"
+        yield ""
+        yield _escape(words)
+        yield ""
+        yield from (f"- {_escape(heartbeat(each))}" for each in report.summary.cohorts[:_LISTED])
+        if len(report.summary.cohorts) > _LISTED:
+            yield f"- … and {len(report.summary.cohorts) - _LISTED:,} more; `--format json` lists all."
     if report.notes:
         yield ""
         yield "## Notes"

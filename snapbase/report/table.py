@@ -1,5 +1,6 @@
 """For a terminal: worst first, one short paragraph per finding, coverage always last and never absent."""
 
+import re
 from collections import Counter
 from io import StringIO
 from itertools import groupby
@@ -10,7 +11,17 @@ from rich.text import Text
 
 from snapbase.finding import Finding, Report, Severity
 from snapbase.report import Options, Reporter
-from snapbase.report.text import altered, command_lines, compared, holder, plain, several, verdict
+from snapbase.report.text import (
+    altered,
+    command_lines,
+    compared,
+    heartbeat,
+    holder,
+    plain,
+    rotation,
+    several,
+    verdict,
+)
 
 _STYLE = {
     Severity.CRITICAL: "bold red",
@@ -21,8 +32,14 @@ _STYLE = {
 }
 _FOLD_ABOVE = 8
 """More findings of one rule and severity than this, and only examples are shown; exposure comes one by one."""
+_EXISTENCE = frozenset({"snapshot-appeared", "snapshot-disappeared", "snapshot-modified"})
+_BRIEF = 2
+"""From so many on, findings about mere existence have a line each."""
+_PARTS = re.compile("[/:]")
 _LISTED = 50
 """Exposures of one rule and severity listed one by one; beyond that they are counted by who holds them."""
+_BEATS = 5
+"""Approved origins with a line of their own: first those of low trust, and those of which something is listed."""
 _EXPOSURE = frozenset(
     {"public-share", "unknown-account-share", "bearer-access", "inherited-share", "trust-lost", "network-exposure"}
 )
@@ -92,11 +109,43 @@ def _severity(page: _Page, severity: Severity, found: list[Finding]) -> None:
     page.rule(f"{severity.upper()}  {len(found)}", _STYLE[severity])
     for rule, same in groupby(found, key=lambda finding: finding.rule):
         several_ = list(same)
+        if rule in _EXISTENCE and len(several_) >= _BRIEF:
+            _briefly(page, several_)
+            continue
         limit = _LISTED if rule in _EXPOSURE else len(several_) if len(several_) <= _FOLD_ABOVE else 3
         for finding in several_[:limit]:
             _finding(page, finding)
         if len(several_) > limit:
             _more(page, rule, several_[limit:])
+
+
+def _briefly(page: _Page, found: list[Finding]) -> None:
+    """Snapshots that only came, went or were renamed: a line each, under one title for all that are alike."""
+    for title, same in groupby(sorted(found, key=lambda each: each.title), key=lambda each: each.title):
+        alike = sorted(same, key=_age)
+        first = alike[0]
+        techniques = " ".join((*first.attack.techniques, *first.attack.data_components))
+        page.pair(f"{plain(title, 120)}: {len(alike):,}", f"{first.rule}  {techniques}", _STYLE[first.severity])
+        limit = len(alike) if len(alike) <= 5 else 3
+        for each in alike[:limit]:
+            page.pair(plain(_shortly(each), page.width - 20), each.id, "", 4)
+        if len(alike) > limit:
+            _more(page, first.rule, alike[limit:])
+
+
+def _age(finding: Finding) -> tuple[float, str]:
+    """The newest first: what nobody has seen yet is on top, and a young one that went tells more than an old one."""
+    made = finding.subject.created_at
+    return (-made.timestamp() if made else float("-inf"), finding.subject.uid)
+
+
+def _shortly(finding: Finding) -> str:
+    """Where it is, its name, and what its address ends with."""
+    subject = finding.subject
+    last = _PARTS.split(subject.address or subject.uid)[-1]
+    name = subject.name if subject.name and subject.name != last else ""
+    done = f"by {_PARTS.split(finding.attribution[0].actor)[-1]}" if finding.attribution else ""
+    return "  ".join(filter(None, (f"{finding.account}/{finding.location}", name, last, done)))
 
 
 def _more(page: _Page, rule: str, rest: list[Finding]) -> None:
@@ -126,7 +175,7 @@ def _finding(page: _Page, finding: Finding) -> None:
     for each in finding.attribution:
         who = f"{each.at:%Y-%m-%d %H:%M} {plain(each.action)} by {plain(each.actor)}"
         page.line(f"{who} from {plain(each.source_ip or 'unknown')} ({each.certainty})", "", 4)
-    if finding.undo:
+    if finding.undo and finding.severity != Severity.INFO:
         page.line("To undo it:", "dim", 4)
         page.command(finding.undo, 6)
 
@@ -144,8 +193,6 @@ def _folded(page: _Page, report: Report) -> None:
     lines = []
     if summary.initial:
         lines.append(f"{summary.initial:,} seen by the first complete reading of their scope: no news, not listed.")
-    if summary.expected_appeared or summary.expected_disappeared:
-        lines.append(f"Expected rotation: +{summary.expected_appeared:,} -{summary.expected_disappeared:,}.")
     if summary.approved_exposures:
         lines.append(f"{several(summary.approved_exposures, 'approved exposure')} still open, not listed.")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.by_kind)
@@ -153,8 +200,23 @@ def _folded(page: _Page, report: Report) -> None:
     if report.baseline is None and not report.since:
         lines.append("Approve what is fine: snapbase approve-baseline --reason '…'")
     page.rule("COUNTED", "bold")
+    _expected(page, report)
     for line in (*lines, *(plain(note, 400) for note in report.notes)):
         page.line(line, "", 2)
+
+
+def _expected(page: _Page, report: Report) -> None:
+    if words := rotation(report):
+        page.line(words, "", 2)
+    beats = report.summary.cohorts
+    shown = [each for each in beats if each.low_trust or each.violations]
+    shown += [each for each in beats if each not in shown]
+    for each in shown[:_BEATS]:
+        page.line(heartbeat(each), "", 4)
+    if len(shown) > _BEATS:
+        rest = shown[_BEATS:]
+        came, went = sum(each.appeared for each in rest), sum(each.disappeared for each in rest)
+        page.line(f"+{came:,} -{went:,} of {len(rest):,} more origins (--format json lists all)", "dim", 4)
 
 
 def _coverage(page: _Page, report: Report) -> None:

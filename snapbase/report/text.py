@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from snapbase.finding import Attribution, CoverageGap, Finding, Report, Severity
+from snapbase.finding import Attribution, CoverageGap, Finding, Heartbeat, Report, Severity
 from snapbase.model import ANYWHERE, Approval, Json
 
 _COMMAND = 2000
@@ -95,6 +95,30 @@ def compared(report: Report) -> str:
         return f"{run}; nothing was approved yet"
     baseline, approval = report.baseline, report.baseline.approval
     return f"{run} against baseline {baseline.id}, approved {approval.at:%Y-%m-%d} by {plain(approval.by, 40)}"
+
+
+def rotation(report: Report) -> str:
+    """What the approved origins made and deleted, in one sentence; empty where none is approved."""
+    summary = report.summary
+    if not summary.cohorts and not summary.expected_appeared and not summary.expected_disappeared:
+        return ""
+    by = f", by {several(len(summary.cohorts), 'approved origin')}" if summary.cohorts else ""
+    return f"Expected rotation: +{summary.expected_appeared:,} -{summary.expected_disappeared:,}{by}."
+
+
+def heartbeat(beat: Heartbeat) -> str:
+    """`+24 -24 of 12 sources, dlm:policy-1`; of low trust with a sample: only tags or names tell what it hides."""
+    words = f"+{beat.appeared:,} -{beat.disappeared:,} of {several(beat.sources, 'source')}, {plain(beat.origin, 120)}"
+    if beat.violations:
+        words += f"; {beat.violations:,} listed"
+    if beat.low_trust:
+        few = ", ".join(plain(_LAST.split(each)[-1], 60) for each in beat.samples)
+        words += f"; low trust ({beat.evidence})" + (f", such as {few}" if few else "")
+    return words
+
+
+_LAST = re.compile("[/:]")
+"""What separates the parts of an address; people know it by the last one."""
 
 
 def title(finding: Finding) -> str:

@@ -88,7 +88,7 @@ _TYPES = {
 }
 
 
-_STATELESS = {"scope:": SubjectType.SCOPE, "origin:": SubjectType.POLICY}
+_STATELESS = {"scope:": SubjectType.SCOPE, "origin:": SubjectType.POLICY, "approval:": SubjectType.POLICY}
 
 
 def _subject(change: Change) -> Subject:

@@ -6,6 +6,7 @@ from datetime import date
 
 from snapbase.diff import Change, ChangeType
 from snapbase.finding import Attack, Severity
+from snapbase.ticket import Claim
 from snapbase.trust import TrustList
 
 
@@ -17,6 +18,8 @@ class Context:
     on: date
     below: Mapping[str, int] = field(default_factory=dict)
     """How many open snapshots lie behind a container or guardrail, by its uid."""
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """Change tickets that new snapshots claim, by uid."""
 
 
 @dataclass(frozen=True, slots=True)

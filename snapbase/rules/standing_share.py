@@ -20,7 +20,8 @@ def _judge(change: Change, context: Context) -> Verdict | None:
     if exposure is None or state is None or state.resource.type != ResourceType.POLICY:
         return None
     then = change.exposure_before
-    lost = then is not None and exposure.trust.rank > then.trust.rank
+    same = change.type == ChangeType.GRANT_WORSE
+    lost = same and then is not None and exposure.trust.rank > then.trust.rank
     if lost or exposure.trust in (TrustClass.OWN, TrustClass.ANYONE):
         return None
     count = context.below.get(change.uid, 0)
@@ -58,6 +59,11 @@ RULE = Rule(
     examples=(
         Example("lifecycle policy", _example("999988887777", TrustClass.UNKNOWN), Severity.CRITICAL),
         Example("disabled policy", _example("999988887777", TrustClass.UNKNOWN, effect=Effect.LATENT), Severity.MEDIUM),
+        Example(
+            "changed, and the holder left us meanwhile",
+            _example("999988887777", TrustClass.UNKNOWN, change=ChangeType.GRANT_CHANGED, before=TrustClass.TRUSTED),
+            Severity.CRITICAL,
+        ),
         Example("left us", _example("999988887777", TrustClass.FORMER_ORG), Severity.CRITICAL),
         Example("copies go to our own vault account", _example("444455556666", TrustClass.ORG), Severity.MEDIUM),
         Example("partner", _example("777788889999", TrustClass.TRUSTED), Severity.INFO),

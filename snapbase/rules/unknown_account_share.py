@@ -29,8 +29,14 @@ def _judge(change: Change, _: Context) -> Verdict | None:
 
 
 def _lost_trust(change: Change) -> bool:
+    """What trust-lost says: a share that is the same, to somebody who is not."""
     then, now = change.exposure_before, change.exposure
-    return then is not None and now is not None and now.trust.rank > then.trust.rank
+    return (
+        change.type == ChangeType.GRANT_WORSE
+        and then is not None
+        and now is not None
+        and now.trust.rank > then.trust.rank
+    )
 
 
 RULE = Rule(
@@ -42,6 +48,17 @@ RULE = Rule(
     severities="critical; medium while a key policy holds it back, or for an unresolved directory object",
     blind="A share opened and closed between two runs.",
     examples=(
+        Example(
+            "changed, and the holder left us meanwhile",
+            shared(
+                PrincipalKind.ACCOUNT,
+                "999988887777",
+                TrustClass.UNKNOWN,
+                change=ChangeType.GRANT_CHANGED,
+                before=TrustClass.TRUSTED,
+            ),
+            Severity.CRITICAL,
+        ),
         Example("account", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), Severity.CRITICAL),
         Example("left us", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.FORMER_ORG), Severity.CRITICAL),
         Example(

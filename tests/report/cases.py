@@ -10,6 +10,7 @@ from snapbase.finding import (
     Delta,
     Finding,
     Grantee,
+    Heartbeat,
     Report,
     Severity,
     Subject,
@@ -101,6 +102,53 @@ INITIAL = replace(
     findings=DRIFT.findings[:2],
     summary=replace(CLEAN.summary, initial=1412, approved_exposures=0),
 )
+EXPECTED = replace(
+    CLEAN,
+    summary=replace(
+        CLEAN.summary,
+        expected_appeared=70_012,
+        expected_disappeared=69_998,
+        cohorts=(
+            Heartbeat(
+                origin="dlm:policy-0a1b2c3d",
+                evidence="reserved tag",
+                appeared=42_000,
+                disappeared=41_990,
+                sources=42_000,
+            ),
+            *(
+                Heartbeat(
+                    origin=f"backup-plan:{number}",
+                    evidence="server-set field",
+                    appeared=4_000,
+                    disappeared=4_000,
+                    sources=4_000,
+                )
+                for number in range(7)
+            ),
+            Heartbeat(
+                origin="tag:aws.ec2.image:pipeline=base-image",
+                evidence="user tag",
+                low_trust=True,
+                appeared=12,
+                disappeared=8,
+                sources=3,
+                violations=1,
+                samples=("arn:aws:ec2:eu-west-1::image/ami-1", "arn:aws:ec2:eu-west-1::image/ami-2"),
+            ),
+        ),
+    ),
+    findings=(
+        finding(
+            "origin-violated",
+            Severity.HIGH,
+            "Under another key: 2 snapshots",
+            detail="Such as snap-1, snap-2.",
+            subject=Subject(type=SubjectType.POLICY, uid="origin:dlm:policy-0a1b2c3d"),
+            count=2,
+        ),
+    ),
+)
 ENDED = replace(
     CLEAN,
     findings=(
@@ -140,5 +188,6 @@ CASES = {
     "incomplete": INCOMPLETE,
     "initial": INITIAL,
     "ended": ENDED,
+    "expected": EXPECTED,
     "hostile": HOSTILE_REPORT,
 }

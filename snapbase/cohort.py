@@ -1,0 +1,388 @@
+"""Pure: (what came or went, approved cohorts) -> expected, violated, or not covered.
+
+A cohort is one origin with the invariants that its snapshots held when somebody approved it: never a list of ids. What
+fits exactly one approved cohort and every one of its invariants is expected. Only existence can be expected: grants,
+encryption, network policies and locks of each resource are compared whatever the cohort says.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from snapbase.model import Approval, Grant, Json, Resource, Scope, State
+from snapbase.origin import Evidence, Origin, origins_of
+
+SUBJECT = "origin:"
+"""What the subject of an approved cohort's pin begins with."""
+UNREAD = "not read"
+TOO_CLOSE = 0.6
+"""A point this much sooner than the series' shortest usual distance is one too many: between two regular ones there is
+no room for it."""
+TOLERANCE = 0.1
+SLACK = timedelta(hours=6)
+"""Lifecycle services delete within hours of the end of a retention, and runs see it later still."""
+
+
+class Invariant(StrEnum):
+    KIND = "kind"
+    ACCOUNT = "account"
+    REGION = "region"
+    SOURCE = "source"
+    RULE = "rule"
+    KEY = "key"
+    ENCRYPTION = "encryption"
+    GRANTS = "grants"
+    DESTINATION = "destination"
+    POSTURE = "posture"
+    POLICY = "policy"
+    CADENCE = "cadence"
+    COUNT = "count"
+    RETENTION = "retention"
+    RESTORE_POINTS = "restore-points"
+
+
+EARLY = frozenset({Invariant.RETENTION, Invariant.RESTORE_POINTS})
+"""What makes a deletion early; whatever else is broken is about how the thing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How one rule makes and keeps the points of one source."""
+
+    keep: int | None
+    """Hours that a point is kept, at least; None: nothing tells."""
+    low: int
+    """Seconds between two points, usually at least."""
+    high: int
+    """Seconds between two points, usually at most; 0: not known yet."""
+    points: int
+    """How many there were when it was approved."""
+    most: int
+    retired: bool = False
+    """It had made no new point for twice its cadence when it was approved: the rest may age and go."""
+
+
+class Place(NamedTuple):
+    """One source in one scope."""
+
+    scope: Scope
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """One origin and what held for all that it made."""
+
+    origin: str
+    evidence: str
+    series: Mapping[Place, Mapping[str, Rhythm]]
+    """By strain: a policy can have several schedules for one source."""
+    keys: frozenset[str]
+    encrypted: frozenset[bool | None]
+    grants: frozenset[Grant] | None
+    """Exactly these; None: sharing was not read when it was approved."""
+    destinations: frozenset[str]
+    postures: Mapping[str, frozenset[str]]
+    policy: str = ""
+    """Digest of the policy document, where the policy is itself in the inventory."""
+    scopes: frozenset[Scope] = field(init=False)
+    kinds: frozenset[str] = field(init=False)
+    accounts: frozenset[tuple[str, str]] = field(init=False)
+    sources: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        scopes = frozenset(place.scope for place in self.series)
+        object.__setattr__(self, "scopes", scopes)
+        object.__setattr__(self, "kinds", frozenset(each.kind for each in scopes))
+        object.__setattr__(self, "accounts", frozenset((each.cloud, each.account) for each in scopes))
+        object.__setattr__(self, "sources", frozenset(place.source for place in self.series))
+
+    @property
+    def strong(self) -> bool:
+        return Evidence(self.evidence).strong
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A cohort that somebody approved, and may until some day count on."""
+
+    cohort: Cohort
+    approval: Approval
+    low_trust: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyNow:
+    """The policy behind an origin as of the run; no digest: it is gone."""
+
+    digest: str
+    changed_run: int
+    """The run that saw its last change; 0: before the approved revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jury:
+    """Everything that is approved, by origin."""
+
+    cohorts: Mapping[str, Approved]
+    policies: Mapping[str, PolicyNow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One resource that came, went, or both, between an approved revision and a run."""
+
+    row: int
+    """The store's name for it."""
+    state: State
+    """As it is; as it last was, where it is gone."""
+    came: bool
+    """It was not there as approved, and that was a fact."""
+    was_there: bool
+    went_at: datetime | None
+    """The end of the run that saw it gone."""
+    run: int = 0
+    """The run that first saw it as it is."""
+    changed: bool = False
+    """It was there as approved, and was altered before it went."""
+    bare: bool = True
+    """Nobody ever held a grant on it and all was read: beside its existence there is nothing to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else there is of the same source."""
+
+    gap: timedelta | None = None
+    """To the point before; None: there is none, or it is not known."""
+    points: int | None = None
+    """How many there are now of the same origin, source and scope; None: not counted."""
+
+
+class Fate(StrEnum):
+    EXPECTED = "expected"
+    VIOLATED = "violated"
+    UNCOVERED = "not covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    invariant: Invariant
+    value: str
+    """What it is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    fate: Fate
+    origin: str = ""
+    broken: tuple[Broken, ...] = ()
+
+
+_UNCOVERED = Verdict(Fate.UNCOVERED)
+
+
+def cover(state: State, jury: Jury) -> tuple[Origin, Approved] | None:
+    """The one approved cohort that a resource can belong to; None where there is none, or more than one."""
+    found = [
+        (origin, approved)
+        for origin in origins_of(state.scope, state.resource)
+        if (approved := jury.cohorts.get(origin.id)) is not None
+    ]
+    if len(found) != 1:
+        return None
+    origin, approved = found[0]
+    if not origin.strong and not approved.low_trust:
+        return None
+    weaker = Evidence(origin.evidence).rank > Evidence(approved.cohort.evidence).rank
+    return None if weaker else (origin, approved)
+
+
+def judge(passage: Passage, jury: Jury, around: Around = Around()) -> Verdict:
+    """Whether it is one of those that an approved cohort expects to come and go."""
+    return judge_covered(passage, cover(passage.state, jury), jury, around)
+
+
+def judge_covered(passage: Passage, covered: tuple[Origin, Approved] | None, jury: Jury, around: Around) -> Verdict:
+    """The same, where the cohort that can cover it is known already."""
+    if covered is None or not (passage.came or passage.went_at):
+        return _UNCOVERED
+    origin, approved = covered
+    if passage.changed and not origin.strong:
+        return _UNCOVERED  # a tag set on the day before is no reason to let it go
+    cohort = approved.cohort
+    broken = list(_standing(cohort, origin, passage.state))
+    if not passage.came and any(each.invariant == Invariant.GRANTS for each in broken):
+        return _UNCOVERED  # what somebody else could use went: that is said of it alone
+    strains = cohort.series.get(place_of(passage.state), {})
+    rhythm = strains.get(origin.strain)
+    if passage.came:
+        broken += _changed(cohort, passage, jury.policies.get(origin.id))
+    if passage.came and rhythm is not None:
+        broken += _coming(rhythm, strains, around)
+    if passage.went_at is not None and rhythm is not None:
+        broken += _going(passage, rhythm, strains, around, passage.went_at)
+    return Verdict(Fate.VIOLATED if broken else Fate.EXPECTED, origin.id, tuple(broken))
+
+
+def place_of(state: State) -> Place:
+    return Place(state.scope, state.resource.source or "")
+
+
+def _standing(cohort: Cohort, origin: Origin, state: State) -> Iterator[Broken]:
+    """What must hold of one of them as long as it is there."""
+    resource = state.resource
+    yield from _where(cohort, origin, state)
+    if (resource.key or "") not in cohort.keys:
+        yield Broken(Invariant.KEY, resource.key or "no key")
+    if resource.encrypted not in cohort.encrypted:
+        yield Broken(Invariant.ENCRYPTION, "not encrypted" if resource.encrypted is False else "another")
+    yield from _shared(cohort, state)
+    if (destination := destination_of(resource)) not in cohort.destinations:
+        yield Broken(Invariant.DESTINATION, destination or "nowhere said")
+    posture = posture_of(resource)
+    for name in sorted({*posture, *cohort.postures}):
+        if posture.get(name, "") not in cohort.postures.get(name, _ABSENT):
+            yield Broken(Invariant.POSTURE, f"{name.replace('_', ' ')}: {posture.get(name) or 'not set'}")
+
+
+_ABSENT = frozenset({""})
+
+
+def _where(cohort: Cohort, origin: Origin, state: State) -> Iterator[Broken]:
+    scope, place = state.scope, place_of(state)
+    if scope.kind not in cohort.kinds:
+        yield Broken(Invariant.KIND, scope.kind)
+    elif (scope.cloud, scope.account) not in cohort.accounts:
+        yield Broken(Invariant.ACCOUNT, scope.account)
+    elif scope not in cohort.scopes:
+        yield Broken(Invariant.REGION, f"{scope.account}/{scope.location}")
+    elif place.source not in cohort.sources:
+        yield Broken(Invariant.SOURCE, place.source or "no source")
+    elif place not in cohort.series:
+        yield Broken(Invariant.REGION, f"{place.source or 'no source'} in {scope.account}/{scope.location}")
+    elif origin.strain not in cohort.series[place]:
+        yield Broken(Invariant.RULE, origin.strain or "no rule")
+
+
+def _shared(cohort: Cohort, state: State) -> Iterator[Broken]:
+    unread = state.grants is None or state.miss is not None
+    if unread:
+        if cohort.grants is not None:
+            yield Broken(Invariant.GRANTS, UNREAD)
+        if not state.grants:
+            return
+    if state.grants != (cohort.grants or frozenset()):
+        holders = sorted({str(grant.principal) for grant in state.grants or ()})
+        yield Broken(Invariant.GRANTS, ", ".join(holders[:5]) or "nobody")
+
+
+def _changed(cohort: Cohort, passage: Passage, policy: PolicyNow | None) -> Iterator[Broken]:
+    if not cohort.policy:
+        return
+    now = policy or PolicyNow("", 0)
+    if now.digest != cohort.policy and passage.run >= now.changed_run:
+        yield Broken(Invariant.POLICY, "it is another now" if now.digest else "it is gone")
+
+
+def _coming(rhythm: Rhythm, strains: Mapping[str, Rhythm], around: Around) -> Iterator[Broken]:
+    if around.gap is not None and around.gap.total_seconds() < rhythm.low * TOO_CLOSE:
+        yield Broken(Invariant.CADENCE, "sooner after the last one than usual")
+    most = sum(each.most for each in strains.values())
+    if around.points is not None and around.points > most:
+        yield Broken(Invariant.COUNT, "more of one source than usual")
+
+
+def _going(
+    passage: Passage, rhythm: Rhythm, strains: Mapping[str, Rhythm], around: Around, went_at: datetime
+) -> Iterator[Broken]:
+    made = passage.state.resource.created_at
+    if made is None or rhythm.keep is None:
+        yield Broken(Invariant.RETENTION, "how long it is kept is not known")
+    elif not is_old_enough(went_at - made, rhythm.keep):
+        yield Broken(Invariant.RETENTION, f"kept for less than {words(timedelta(hours=rhythm.keep))}")
+    usual = sum(each.points for each in strains.values() if not each.retired)
+    if around.points is not None and around.points < usual // 2:
+        yield Broken(Invariant.RESTORE_POINTS, "less than half of its restore points are left")
+
+
+def is_old_enough(age: timedelta, keep: int) -> bool:
+    """Whether one of that age may go, by a retention of so many hours."""
+    kept = timedelta(hours=keep)
+    return age >= kept - max(kept * TOLERANCE, min(SLACK, kept / 2))
+
+
+def words(span: timedelta) -> str:
+    """`14 days`, `36 hours`."""
+    hours = round(span.total_seconds() / 3600)
+    return f"{hours} hours" if hours < 48 else f"{round(hours / 24, 1):g} days"
+
+
+_FREE = frozenset({"state", "status", "size_gib", "size_gb", "disk_size_gb", "engine_version"})
+_PLACES = ("vault", "storage_locations")
+
+
+def posture_of(resource: Resource) -> dict[str, str]:
+    """What must not differ without a word: everything that many share but sizes, versions and passing states."""
+    found = {name: _text(value) for name, value in resource.attributes.items() if _kept(name, value)}
+    if resource.limits is not None:
+        limits = resource.limits
+        found["limits"] = f"{sorted(limits.blocks)} {sorted(limits.admits or ()) or limits.admits} {limits.unknown}"
+    return {name: value for name, value in found.items() if value}
+
+
+def _kept(name: str, value: Json) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return name not in _FREE and name not in _PLACES and (not number or name.endswith("_days"))
+
+
+def destination_of(resource: Resource) -> str:
+    """Where the copies lie, where that is not the scope itself."""
+    parts = [_text(resource.attributes.get(name)) for name in _PLACES]
+    parts.append(f"from {each}" if (each := _text(resource.facts.get("source_vault"))) else "")
+    return " ".join(part for part in parts if part)
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(sorted(map(_text, value)))
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={_text(each)}" for name, each in sorted(value.items()))
+    return "" if value is None else str(value)
+
+
+def stopped(
+    cohort: Cohort, newest: Mapping[Place, datetime], seen: Mapping[Scope, datetime]
+) -> Iterator[tuple[Place, datetime | None]]:
+    """Sources without a new point for twice their cadence, by `seen`: when each completely read scope was read."""
+    for place, strains in cohort.series.items():
+        at = seen.get(place.scope)
+        # What is gone before twice its cadence has passed says nothing by its absence.
+        rhythms = [
+            each
+            for each in strains.values()
+            if not each.retired and each.high and (each.keep is None or each.keep * 3600 > 2 * each.high)
+        ]
+        if at is None or not rhythms:
+            continue
+        last = newest.get(place)
+        if last is None or (at - last).total_seconds() > 2 * min(each.high for each in rhythms):
+            yield place, last
+
+
+def by_name(policies: Iterable[State]) -> dict[str, list[State]]:
+    """Inventoried policies by the names that origins know them by: the whole address, or its last part."""
+    found: dict[str, list[State]] = {}
+    for each in policies:
+        address = each.resource.address
+        for name in {address, address.rpartition("/")[2]}:
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def policy_of(origin: str, policies: Mapping[str, Sequence[State]]) -> State | None:
+    """The policy that an origin names, where there is exactly one."""
+    found = policies.get(origin.partition(":")[2], ())
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,256 @@
+"""The rules on audit events: what happened since the approval, from the store to findings. Never calls a cloud."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from snapbase.audit.log import audit_logs
+from snapbase.cohort import Jury, cover
+from snapbase.config import Config
+from snapbase.diff import WHOLE
+from snapbase.event import Action, ActorKind, Event
+from snapbase.finding import Finding
+from snapbase.model import Approval, BaselineScope, Cloud, Json, Pin, Principal, Run
+from snapbase.operations import trusting
+from snapbase.rules.detected import ENTRY, detected, key_in
+from snapbase.rules.estate import Estate, Facts, Known, Tuning
+from snapbase.rules.timeline import LEARNING, EventKey, Habit, Timeline, key_of, timeline
+from snapbase.store import Store
+from snapbase.store.lookup import Met
+from snapbase.trust import TrustList
+
+if TYPE_CHECKING:
+    from snapbase.operations.diff import Against
+
+FIRST = timedelta(days=7)
+"""How far back events are judged before anything was approved."""
+LATE = timedelta(hours=1)
+"""Logs come late: what happened so shortly before the approved run may not have been there to be approved."""
+HISTORY = timedelta(days=90)
+"""What an actor did in this time before is its habit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the rules on events say, and what must be said beside it."""
+
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def tuning_of(config: Config) -> Tuning:
+    """What the configuration says, with the identities that snapbase itself reads with as far as it names them."""
+    roles = (_role(entry.role) for entry in config.aws if entry.role)
+    accounts = (entry.impersonate for entry in config.gcp if entry.impersonate)
+    return Tuning(**config.detect.model_dump(), collectors=tuple(sorted({*roles, *accounts})))
+
+
+def settings(config: Config) -> Mapping[str, Json]:
+    """The same as plain values to keep with a run; nothing where it is the default."""
+    tuning = tuning_of(config)
+    return tuning.to_json() if asdict(tuning) != asdict(Tuning()) else {}
+
+
+def _role(text: str) -> str:
+    """A role's name or the template of its ARN, as a glob."""
+    return re.sub(r"\{[^}]*\}", "*", text) if text.startswith("arn:") else f"arn:*:iam::*:role/{text}"
+
+
+def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: datetime) -> Seen:
+    """Everything since what the run is compared with; what somebody approved of it is silent, by its events' ids."""
+    known_since = store.first_events()
+    if not known_since:
+        return Seen()
+    tuning = Tuning.from_json(trusting.tuning_of(store, run))
+    accepted, held = _pinned(against.pins, at)
+    line, begin = _timeline(store, against, tuning, at, known_since, (accepted, held))
+    book = _Book(store, run, against, at)
+    book.read(line.events)
+    estate = Estate(trust, at.date(), tuning, book.look)
+    found = detected(line, estate, {log.cloud: log.name for log in audit_logs()})
+    cut = (f"Events before {line.begin:%Y-%m-%d %H:%M} UTC are not judged any more.",) if begin < line.begin else ()
+    return Seen(found, (*cut, *_young(line), *_unobservable(store, known_since)))
+
+
+def _timeline(
+    store: Store,
+    against: "Against",
+    tuning: Tuning,
+    at: datetime,
+    known_since: Mapping[str, datetime],
+    pinned: tuple[frozenset[EventKey], frozenset[EventKey]],
+) -> tuple[Timeline, datetime]:
+    """Also from when on events should be judged, which may be longer ago than they are."""
+    accepted, held = pinned
+    wanted = _begin(store, against, at)
+    begin = max(wanted, at - timedelta(days=tuning.days))
+    back = store.named_events(held)
+    # Whatever was held back is judged by what was known then, else it would be a habit by now.
+    start = min([begin, *(each.at for each in back)]) - tuning.window
+    events = {key_of(each): each for each in (*store.telling_events(start, at), *back)}
+    habits = {key: Habit(hours) for key, hours in store.habits(start - HISTORY, start).items()}
+    line = timeline(
+        events.values(),
+        begin,
+        habits=habits,
+        learnt=_learnt(store, known_since),
+        accepted=accepted,
+        held=held,
+    )
+    return line, max(wanted, min(known_since.values()))
+
+
+def _begin(store: Store, against: "Against", at: datetime) -> datetime:
+    """The end of the approved run, not the approval: what happened between the two nobody reviewed."""
+    if against.first:
+        return at - FIRST
+    if against.baseline is None:
+        return against.at
+    whole = [
+        line.run_id
+        for line in store.baselines()
+        if line.scope == BaselineScope.WHOLE and line.rev == against.rev and line.id <= against.baseline.id
+    ]
+    if not whole:
+        return against.at - LATE
+    run = store.run(max(whole))
+    return min(against.at, run.finished_at or run.started_at) - LATE
+
+
+def _pinned(pins: Iterable[Pin], at: datetime) -> tuple[frozenset[EventKey], frozenset[EventKey]]:
+    """Events that are accepted, and those that were held back, by the newest approval of each that has not ended."""
+    decided: dict[EventKey, bool] = {}
+    for pin in pins:
+        key = key_in(pin.subject)
+        if key is None or pin.entry not in (ENTRY, WHOLE):
+            continue
+        if pin.approval.until is None or at < pin.approval.until:
+            decided.setdefault(key, pin.held)
+    held = frozenset(key for key, is_held in decided.items() if is_held)
+    return frozenset(decided) - held, held
+
+
+def _learnt(store: Store, known_since: Mapping[str, datetime]) -> dict[tuple[str, str], datetime]:
+    """Since when each account's log is known; of an account that was never read itself, the cloud's oldest event."""
+    clouds = {log.name: log.cloud for log in audit_logs()}
+    found = {(cloud, ""): since for cloud, since in known_since.items()}
+    for (log, account, _), (since, _) in store.logs_read().items():
+        if log in clouds:
+            key = (clouds[log], account)
+            found[key] = min(since, found.get(key, since))
+    return found
+
+
+def still_late(
+    store: Store, run: Run, findings: Iterable[Finding], pins: Iterable[Pin], approval: Approval
+) -> list[Pin]:
+    """Of a whole run's approval: the events it approves (or that were) that the next look will see once more."""
+    accepted = {pin.subject: pin for pin in pins if pin.entry == ENTRY and not pin.held and pin.approval.until is None}
+    subjects = [subject for each in findings for subject, entry in each.covers if entry == ENTRY]
+    wanted = {key: subject for subject in (*accepted, *subjects) if (key := key_in(subject))}
+    since = (run.finished_at or run.started_at) - LATE
+    late = sorted(wanted[key_of(each)] for each in store.named_events(wanted.keys()) if each.at > since)
+    return [
+        Pin(each, ENTRY, run.last_rev, run.trust_id, accepted[each].approval if each in accepted else approval)
+        for each in late
+    ]
+
+
+class _Book:
+    """What the inventory knows of resources, each asked for once."""
+
+    def __init__(self, store: Store, run: Run, against: "Against", at: datetime) -> None:
+        self._store, self._run, self._then = store, run, against.rev
+        self._jury = Jury({} if against.first else store.cohorts(at, against.up_to).cohorts)
+        self._pins: dict[str, list[Pin]] = {}
+        for pin in against.pins:
+            if pin.approval.until is None or at < pin.approval.until:
+                self._pins.setdefault(pin.subject, []).append(pin)
+        self._known: dict[tuple[str, str], Facts] = {}
+        self._made_here: frozenset[str] = frozenset()
+
+    def read(self, events: Collection[Event]) -> None:
+        """Reads what most detections will ask for, all at once."""
+        abroad = {name for each in events if each.actor.kind == ActorKind.FOREIGN for name in each.subjects}
+        if abroad:
+            made = (each for each in self._store.events_about(abroad) if each.action in (Action.CREATE, Action.COPY))
+            self._made_here = frozenset(each.made for each in made if each.actor.kind != ActorKind.FOREIGN)
+        for cloud in Cloud:
+            some = (each for each in events if each.cloud == cloud and each.action in _LOOKED_UP)
+            self.look(cloud, {name for each in some for name in each.subjects})
+
+    def look(self, cloud: str, addresses: Collection[str]) -> Mapping[str, Facts]:
+        missing = [each for each in addresses if each and (cloud, each) not in self._known]
+        if missing:
+            met = self._store.met(cloud, missing, self._then, self._run.last_rev)
+            for name in missing:
+                self._known[cloud, name] = Facts(self._met(met.get(name)), name in self._made_here)
+        return {each: self._known.get((cloud, each), Facts()) for each in addresses}
+
+    def _met(self, met: Met | None) -> Known | None:
+        if met is None:
+            return None
+        covered = cover(met.state, self._jury)
+        return Known(
+            kind=met.state.scope.kind,
+            resource=met.state.resource,
+            ever=met.ever,
+            approved=self._approved(met),
+            rotated=covered is not None and covered[0].strong,
+        )
+
+    def _approved(self, met: Met) -> frozenset[Principal]:
+        """Who held a grant as of the approval, by what single approvals say since; what was held back is not."""
+        approved, decided = set(met.then), set[Principal]()
+        resource = met.state.resource
+        for pin in self._pins.get(resource.uid, ()):
+            if pin.entry == WHOLE and not pin.held:
+                cloud, name = met.state.scope.cloud, resource.address
+                name = name.lower() if cloud == Cloud.AZURE else name
+                then = self._store.met(cloud, [name], pin.rev, self._run.last_rev)
+                approved |= {each for found in then.values() for each in found.then} - decided
+            principal = _granted(pin.entry)
+            if principal is None or principal in decided:
+                continue
+            decided.add(principal)
+            (approved.discard if pin.held else approved.add)(principal)
+        return frozenset(approved)
+
+
+_LOOKED_UP = frozenset({Action.SHARE, Action.EXPORT, Action.COPY, Action.RESTORE, Action.READ_BLOCKS, Action.MOUNT})
+
+
+def _granted(entry: str) -> Principal | None:
+    """Whom the entry of a grant names: `grant:account:999988887777|read|ec2:createVolumePermission`."""
+    if not entry.startswith("grant:"):
+        return None
+    kind, _, rest = entry.removeprefix("grant:").partition(":")
+    return Principal(kind, rest.rsplit("|", 2)[0])
+
+
+def _young(line: Timeline) -> tuple[str, ...]:
+    """Said once of all logs that are too young to tell who is new in them, where that matters."""
+    asked = {(each.cloud, each.account): each for each in line.of(Action.RESTORE, Action.MOUNT, Action.ENUMERATE)}
+    young = sorted(key for key, each in asked.items() if not line.knows(each))
+    if not young:
+        return ()
+    few = ", ".join(account for _, account in young[:3]) + (f" and {len(young) - 3} more" if len(young) > 3 else "")
+    return (
+        f"Who is new cannot be told yet from the logs of {few}: they are known for less than {LEARNING.days} days "
+        "before what is compared with.",
+    )
+
+
+def _unobservable(store: Store, known_since: Mapping[str, datetime]) -> tuple[str, ...]:
+    """What no event can show here, once: silence about it is not a sign that it did not happen."""
+    seen = store.event_actions()
+    words = []
+    if Cloud.AWS in known_since and (Cloud.AWS, Action.READ_BLOCKS) not in seen:
+        words.append("reads of EBS snapshots' blocks (no data event of EBS was seen)")
+    if Cloud.AZURE in known_since:
+        words.append("lists of snapshots and downloads in Azure (its Activity Log has no reads)")
+    if Cloud.GCP in known_since and (Cloud.GCP, Action.ENUMERATE) not in seen:
+        words.append("lists of snapshots in Google Cloud (no Data Access log was seen)")
+    return (f"Not observable here: {'; '.join(words)}.",) if words else ()

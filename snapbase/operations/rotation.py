@@ -1,0 +1,264 @@
+"""What came and went since the approval, judged by the approved cohorts: never who may use it, only that it exists."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from snapbase.cohort import (
+    SUBJECT,
+    Approved,
+    Around,
+    Fate,
+    Jury,
+    Passage,
+    Place,
+    PolicyNow,
+    Verdict,
+    by_name,
+    cover,
+    judge_covered,
+    place_of,
+    policy_of,
+    stopped,
+)
+from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
+from snapbase.finding import Heartbeat
+from snapbase.ledger import Ledger, stopped_change, stopped_entry
+from snapbase.model import Pin, Run, Scope, State
+from snapbase.origin import Origin, is_named, origins_of, said_by
+from snapbase.rhythm import digest_of
+from snapbase.store import Store
+
+_PRESENCE = (ChangeType.APPEARED, ChangeType.DISAPPEARED)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What the approved cohorts account for."""
+
+    judged: frozenset[int] = frozenset()
+    """Rows of which nothing else can differ: they need not be compared."""
+    settled: frozenset[tuple[Scope, str]] = frozenset()
+    """What else they account for: only its existence, everything beside it is compared."""
+    changes: tuple[Change, ...] = ()
+    heartbeats: tuple[Heartbeat, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def settles(self, change: Change) -> bool:
+        return change.type in _PRESENCE and (change.scope, change.uid) in self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From what was approved to the run."""
+
+    before: int
+    run: Run
+    at: datetime
+    pins: Sequence[Pin] = ()
+    up_to: int | None = None
+    """The line of the log up to which approvals count; None: all."""
+
+
+def judged(store: Store, window: Window) -> Rotation:
+    """Everything that came or went, by the cohorts that count; nothing at all where none is approved."""
+    approvals = store.cohorts(window.at, window.up_to)
+    notes = tuple(
+        f"The approval of the origin {origin} by {approval.by} ended {approval.until:%Y-%m-%d %H:%M} UTC."
+        for origin, approval in approvals.ended
+    ) + tuple(
+        f"The cohort of the origin {origin} is not what was approved: it was altered, and counts for nothing."
+        for origin in approvals.altered
+    )
+    if not approvals.cohorts:
+        return Rotation(notes=notes)
+    return replace(judged_by(store, window, approvals.cohorts), notes=notes)
+
+
+def judged_by(store: Store, window: Window, cohorts: Mapping[str, Approved]) -> Rotation:
+    """The same, by cohorts that need not be approved."""
+    return _Court(store, window, cohorts).rotation()
+
+
+def timeless(pins: Iterable[Pin], at: datetime) -> dict[str, int]:
+    """For each subject whose existence was approved by itself: the revision of the newest such approval in force."""
+    found: dict[str, int] = {}
+    for pin in pins:
+        live = pin.approval.until is None or at < pin.approval.until
+        if live and pin.entry in (PRESENCE, WHOLE) and not pin.subject.startswith(SUBJECT):
+            found.setdefault(pin.subject, pin.rev)
+    return found
+
+
+class _Court:
+    """One window under judgement: what there is beside each passage, and what was said of it."""
+
+    def __init__(self, store: Store, window: Window, cohorts: Mapping[str, Approved]) -> None:
+        self._store, self._window = store, window
+        self._jury = Jury(cohorts, _policies(store, window, cohorts))
+        self._ledger = Ledger(cohorts, str(window.run.id))
+        self._count: dict[tuple[str, Place], int] = {}
+        self._newest: dict[tuple[str, Place], datetime] = {}
+        self._newest_before: dict[tuple[str, Place], datetime] = {}
+        self._judged: set[int] = set()
+        self._settled: set[tuple[Scope, str]] = set()
+
+    def rotation(self) -> Rotation:
+        self._look()
+        for passages in self._by_scope():
+            self._scope(passages)
+        stops = [change for change in self._stopped() if change is not None]
+        return Rotation(
+            frozenset(self._judged),
+            frozenset(self._settled),
+            (*self._ledger.changes(), *stops),
+            self._ledger.heartbeats(),
+        )
+
+    def _look(self) -> None:
+        """What there is of each origin and source; one by one where only each resource itself tells its origin."""
+        before, last = self._window.before, self._window.run.last_rev
+        for scope, said, source, count, newest, older in self._store.points(before, last):
+            origin = said_by(scope, said)
+            if origin in self._jury.cohorts:
+                self._counted((origin, Place(scope, source)), count, newest, older)
+        if all(map(is_named, self._jury.cohorts)):
+            return
+        for state, opened in self._store.unnamed(last):
+            made = state.resource.created_at
+            for each in origins_of(state.scope, state.resource):
+                if each.id in self._jury.cohorts:
+                    self._counted((each.id, place_of(state)), 1, made, made if opened <= before else None)
+
+    def _counted(self, key: tuple[str, Place], count: int, newest: datetime | None, older: datetime | None) -> None:
+        self._count[key] = self._count.get(key, 0) + count
+        _later(self._newest, key, newest)
+        _later(self._newest_before, key, older)
+
+    def _by_scope(self) -> Iterator[list[Passage]]:
+        """The passages of each scope; of what was approved by itself, since that approval."""
+        window, last = self._window, self._window.run.last_rev
+        pinned = timeless(window.pins, window.at)
+        by_rev: dict[int, set[str]] = {}
+        for uid, rev in pinned.items():
+            by_rev.setdefault(rev, set()).add(uid)
+        apart: dict[Scope, list[Passage]] = {}
+        for rev, uids in sorted(by_rev.items()):
+            for passages in self._store.passages(rev, last, uids):
+                # A subject can be known in several scopes under one uid; a newer pin speaks for all of them.
+                apart.setdefault(passages[0].state.scope, []).extend(passages)
+        for passages in self._store.passages(window.before, last):
+            rest = [each for each in passages if each.state.resource.uid not in pinned]
+            yield rest + apart.pop(passages[0].state.scope, [])
+        yield from apart.values()
+
+    def _scope(self, passages: Sequence[Passage]) -> None:
+        gone = {each.state.resource.address for each in passages if each.was_there and each.went_at}
+        back = {each.state.resource.address for each in passages if each.came and not each.went_at} & gone
+        covered: list[tuple[Passage, tuple[Origin, Approved]]] = []
+        for passage in passages:
+            found = cover(passage.state, self._jury)
+            # What came back under an address is a replacement, whoever made it: that is said of it alone.
+            if found is not None and passage.state.resource.address not in back:
+                covered.append((passage, found))
+        gaps = self._gaps((passage, origin) for passage, (origin, _) in covered)
+        for passage, found in covered:
+            points = self._count.get((found[0].id, place_of(passage.state)), 0)
+            self._say(passage, judge_covered(passage, found, self._jury, Around(gaps.get(passage.row), points)))
+
+    def _gaps(self, covered: Iterable[tuple[Passage, Origin]]) -> dict[int, timedelta]:
+        """From each point that came to the one before it in its series."""
+        series: dict[tuple[str, Place, str], list[tuple[datetime, int]]] = {}
+        for passage, origin in covered:
+            made, place = passage.state.resource.created_at, place_of(passage.state)
+            if passage.came and made is not None:
+                series.setdefault((origin.id, place, origin.strain), []).append((made, passage.row))
+                _later(self._newest, (origin.id, place), made)
+            elif passage.was_there:
+                _later(self._newest_before, (origin.id, place), made)
+        gaps: dict[int, timedelta] = {}
+        for (origin_id, place, _), made_rows in series.items():
+            strains = self._jury.cohorts[origin_id].cohort.series.get(place, {})
+            last = self._newest_before.get((origin_id, place)) if len(strains) == 1 else None
+            for made, row in sorted(made_rows):
+                if last is not None and last < made:
+                    gaps[row] = made - last
+                last = made
+        return gaps
+
+    def _say(self, passage: Passage, verdict: Verdict) -> None:
+        if verdict.fate == Fate.UNCOVERED:
+            return
+        self._ledger.add(passage, verdict)
+        if passage.bare:
+            self._judged.add(passage.row)
+        else:
+            self._settled.add((passage.state.scope, passage.state.resource.uid))
+
+    def _stopped(self) -> Iterator[Change | None]:
+        window = self._window
+        listed = self._store.listed_at(window.run.last_rev)
+        seen = {scope: min(at, window.at) for scope, at in listed.items()}
+        tick = self._store.ticks({window.before}).get(window.before)
+        newest, before = _grouped(self._newest), _grouped(self._newest_before)
+        for origin, approved in self._jury.cohorts.items():
+            now, then = newest.get(origin, {}), before.get(origin, {})
+            was_so = dict(stopped(approved.cohort, then, dict.fromkeys(seen, tick.at))) if tick else {}
+            said = self._said_of(origin)
+            found = []
+            for place, last in stopped(approved.cohort, now, seen):
+                pin = said.get(stopped_entry(place))
+                if pin is not None:  # held back, or said to be fine after its last point
+                    fine = not pin.held and (last is None or last <= pin.approval.at)
+                else:
+                    fine = place in was_so and _same(last, was_so[place], approved, tick.at if tick else None)
+                if not fine:
+                    found.append((place, last))
+            yield stopped_change(origin, found)
+
+    def _said_of(self, origin: str) -> dict[str, Pin]:
+        """The newest approval in force of each entry of an origin."""
+        found: dict[str, Pin] = {}
+        for pin in self._window.pins:
+            live = pin.approval.until is None or self._window.at < pin.approval.until
+            if live and pin.subject == f"{SUBJECT}{origin}":
+                found.setdefault(pin.entry, pin)
+        return found
+
+
+def _same(last: datetime | None, then: datetime | None, approved: Approved, at: datetime | None) -> bool:
+    """It had stopped as approved, and made nothing since; with no point then, only if it was a cohort's by then."""
+    if then is None:
+        return last is None and at is not None and approved.approval.at <= at
+    return last is None or last <= then
+
+
+def _grouped(found: Mapping[tuple[str, Place], datetime]) -> dict[str, dict[Place, datetime]]:
+    grouped: dict[str, dict[Place, datetime]] = {}
+    for (origin, place), at in found.items():
+        grouped.setdefault(origin, {})[place] = at
+    return grouped
+
+
+def _later(found: dict[tuple[str, Place], datetime], key: tuple[str, Place], at: datetime | None) -> None:
+    if at is not None and (key not in found or found[key] < at):
+        found[key] = at
+
+
+def _policies(store: Store, window: Window, cohorts: Mapping[str, Approved]) -> dict[str, PolicyNow]:
+    bound = [origin for origin, approved in cohorts.items() if approved.cohort.policy]
+    if not bound:
+        return {}
+    states = store.policies(window.run.last_rev)
+    changed = {state.resource.uid: rev for state, rev in states}
+    ticks = store.ticks({rev for rev in changed.values() if rev > window.before})
+    named = by_name(state for state, _ in states)
+    found: dict[str, PolicyNow] = {}
+    for origin in bound:
+        policy = policy_of(origin, named)
+        if policy is None:
+            found[origin] = PolicyNow("", 0)
+            continue
+        tick = ticks.get(changed[policy.resource.uid])
+        found[origin] = PolicyNow(digest_of(policy), tick.run if tick else 0)
+    return found

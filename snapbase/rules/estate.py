@@ -1,0 +1,180 @@
+"""What a detection may look at beside the events: whom the operator trusts, and what the inventory knows."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from fnmatch import fnmatchcase
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from snapbase.event import ActorKind, Event
+from snapbase.finding import Severity
+from snapbase.model import Cloud, Principal, PrincipalKind, Resource
+from snapbase.trust import Judgement, TrustList
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What people said of their estate, kept with the run that it judged; the defaults are the configuration's."""
+
+    trusted_actors: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    burst: int = 20
+    listings: int = 10
+    window_hours: float = 24.0
+    days: int = 90
+    collectors: tuple[str, ...] = ()
+    """Globs of the identities that snapbase itself reads with."""
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(hours=self.window_hours)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Tuning":
+        told: dict[str, Any] = {k: tuple(each) if isinstance(each, list) else each for k, each in body.items()}
+        return cls(**told)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the inventory knows of a resource."""
+
+    kind: str
+    resource: Resource
+    ever: frozenset[Principal] = frozenset()
+    """Everybody whose grant on it any run saw."""
+    approved: frozenset[Principal] = frozenset()
+    """Everybody who may use it by approval."""
+    rotated: bool = False
+    """An approved cohort covers it, by evidence that nobody can forge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What can be told of a resource: by the inventory, or only by the log of one of our accounts that made it."""
+
+    known: Known | None = None
+    made_here: bool = False
+
+
+_NOTHING = Facts()
+Look = Callable[[str, Collection[str]], Mapping[str, Facts]]
+"""(cloud, addresses) -> what is known of them; asked for many at once."""
+
+
+def _know_nothing(_: str, addresses: Collection[str]) -> Mapping[str, Facts]:
+    return dict.fromkeys(addresses, _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What a detection may look at beside the events."""
+
+    trust: TrustList
+    on: date
+    tuning: Tuning = Tuning()
+    look: Look = _know_nothing
+
+    def facts(self, event: Event) -> list[Facts]:
+        """What is known of everything an event was done to."""
+        return list(self.look(event.cloud, event.subjects).values())
+
+    def known(self, event: Event) -> Known | None:
+        return next((each.known for each in self.facts(event) if each.known), None)
+
+    def is_apart(self, event: Event) -> bool:
+        """Lifecycle and scanning services of the cloud, by identity, and whomever the configuration trusts."""
+        actor = event.actor
+        if actor.kind == ActorKind.SERVICE or event.source_ip in _SCHEDULERS or event.source_ip in _SCANNERS:
+            return True
+        return self._matches(event, self.tuning.trusted_actors)
+
+    def is_scanner(self, event: Event) -> bool:
+        """A service that shares with an account of its own to look for malware; a scheduler shares as it was told."""
+        if event.actor.kind != ActorKind.SERVICE and event.source_ip not in _SCANNERS:
+            return False
+        told = (event.actor.id, event.actor.issuer, event.actor.via, event.source_ip)
+        return any(word in each.lower() for each in told for word in _SCANNING)
+
+    def is_collector(self, event: Event) -> bool:
+        return self._matches(event, self.tuning.collectors)
+
+    def _matches(self, event: Event, globs: Iterable[str]) -> bool:
+        names = (event.actor.id, event.actor.issuer)
+        return any(name and fnmatchcase(name, glob) for glob in globs for name in names)
+
+    def is_outside(self, event: Event) -> bool:
+        """From an address that is in none of our networks; False where none is configured, or it is no address."""
+        if not self.tuning.networks:
+            return False
+        try:
+            address = ip_address(event.source_ip)
+        except ValueError:
+            return False
+        return not any(address in _network(each) for each in self.tuning.networks)
+
+    def is_sensitive(self, events: Collection[Event]) -> bool:
+        """Whether the data came from something that the configuration calls sensitive."""
+        globs = self.tuning.sensitive
+        if not globs:
+            return False
+        told = {name for each in events for name in (each.source, *each.subjects) if name}
+        for cloud in {each.cloud for each in events}:  # all at once
+            self.look(cloud, {name for each in events if each.cloud == cloud for name in each.subjects})
+        for event in events:
+            if known := self.known(event):
+                told |= {each for each in (known.resource.source, known.resource.name) if each}
+        return any(fnmatchcase(name, glob) for name in told for glob in globs)
+
+    def judge(self, principal: Principal, event: Event) -> Judgement:
+        known = self.known(event)
+        kind = known.kind if known else _kind(event)
+        return self.trust.judge(principal, account=event.account, kind=kind, on=self.on)
+
+    def actor_principal(self, event: Event) -> Principal:
+        """The actor as a holder of grants: its account, or its mail where only that is told."""
+        actor = event.actor
+        kind = {Cloud.AWS: PrincipalKind.ACCOUNT, Cloud.AZURE: PrincipalKind.TENANT}.get(Cloud(event.cloud))
+        if kind and actor.account:
+            return Principal(kind, actor.account)
+        machine = actor.id.endswith("gserviceaccount.com")
+        return Principal(PrincipalKind.SERVICE_ACCOUNT if machine else PrincipalKind.USER, actor.id)
+
+    def severity(self, severity: Severity, events: Iterable[Event]) -> Severity:
+        """Worse where the data is sensitive or the address is not ours; each by one step."""
+        some = list(events)
+        steps = self.is_sensitive(some) + any(self.is_outside(each) for each in some)
+        return step(severity, -steps)
+
+
+_SCHEDULERS = frozenset(
+    f"{each}.amazonaws.com" for each in ("backup", "dlm", "rds", "rbin", "imagebuilder", "scheduler")
+)
+_SCANNERS = frozenset(
+    f"{each}.amazonaws.com"
+    for each in ("guardduty", "malware-protection.guardduty", "inspector2", "agentless.inspector2")
+)
+"""In CloudTrail's sourceIPAddress, which AWS sets, for calls that a service makes by itself with a role."""
+_SCANNING = ("guardduty", "inspector", "defender")
+
+
+@cache
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _kind(event: Event) -> str:
+    service = event.name.partition(":")[0] if event.cloud == Cloud.AWS else "compute"
+    return f"{event.cloud}.{service}.snapshot"
+
+
+def step(severity: Severity, by: int) -> Severity:
+    """So many steps milder, or (negative) worse."""
+    ladder = list(Severity)
+    return ladder[min(max(severity.rank + by, 0), len(ladder) - 1)]

@@ -1,0 +1,58 @@
+"""Shares as events tell of them: to whom, and how they ended."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from snapbase.event import Action, Event
+from snapbase.finding import Severity
+from snapbase.model import Principal
+from snapbase.rules.estate import Estate
+from snapbase.rules.timeline import ATTEMPTS, CHANGES, Timeline, holder_of
+from snapbase.trust import Judgement, TrustClass, unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One share, with the worst of those it was given to."""
+
+    event: Event
+    principal: Principal
+    judgement: Judgement
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.MEDIUM if unresolved(self.principal) else Severity.CRITICAL
+
+    @property
+    def holder(self) -> str:
+        if self.judgement.trust == TrustClass.ANYONE:
+            return "everyone"
+        return f"{self.judgement.trust.value} {self.principal.kind.replace('-', ' ')} {self.principal.id}"
+
+
+def foreign_shares(timeline: Timeline, estate: Estate, *, attempts: bool = False) -> Iterator[Share]:
+    """Shares with somebody who is neither ours nor trusted nor approved for it; not those of scanning services."""
+    for event in timeline.of(Action.SHARE):
+        if event.result not in (ATTEMPTS if attempts else CHANGES) or not event.targets or estate.is_scanner(event):
+            continue
+        known = estate.known(event)
+        approved = known.approved if known else frozenset()
+        judged = [(each, estate.judge(each, event)) for each in event.targets if not _among(each, approved)]
+        strangers = [each for each in judged if each[1].trust.foreign]
+        if strangers:
+            principal, judgement = max(strangers, key=lambda each: (each[1].trust.rank, each[0]))
+            yield Share(event, principal, judgement)
+
+
+def end_of(share: Share, timeline: Timeline) -> Event | None:
+    """What took it back: an un-share of its holder, or the deletion of what was shared."""
+    return timeline.end_of(share.event, holder_of(share.principal))
+
+
+def was_seen(share: Share, estate: Estate) -> bool:
+    """Whether any run of the inventory saw the grant."""
+    return any(each.known and _among(share.principal, each.known.ever) for each in estate.facts(share.event))
+
+
+def _among(principal: Principal, some: Collection[Principal]) -> bool:
+    return any(holder_of(each) == holder_of(principal) for each in some)

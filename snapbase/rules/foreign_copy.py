@@ -1,0 +1,129 @@
+"""A foreign account used a snapshot of ours: the share is not a risk any more, the data is gone."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from snapbase.event import Action, Event
+from snapbase.finding import Attack, Severity
+from snapbase.model import Principal, PrincipalKind
+from snapbase.rules.detection import Detection, Sighting, few, is_copy, sentences, where
+from snapbase.rules.estate import Estate
+from snapbase.rules.example_events import (
+    EVE,
+    GUARDDUTY,
+    INSPECTOR,
+    OURS,
+    PARTNER,
+    SNAPSHOT,
+    STRANGER,
+    THIEF,
+    case,
+    did,
+    estate,
+    failed,
+    known,
+    line,
+)
+from snapbase.rules.timeline import CHANGES, Timeline
+from snapbase.trust import Judgement
+
+_USES = (Action.COPY, Action.RESTORE, Action.MOUNT, Action.EXPORT, Action.READ_BLOCKS, Action.CREATE)
+
+
+def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
+    uses: dict[tuple[str, Principal, str], tuple[Judgement, list[Event]]] = {}
+    for event in timeline.fresh(*_USES):
+        if not event.subjects or not is_copy(event):
+            continue
+        taker = estate.actor_principal(event)
+        judgement = _foreigner(event, taker, estate)
+        if judgement is not None and _is_ours(event, timeline, estate) and not _is_let(event, taker, timeline, estate):
+            uses.setdefault((event.cloud, taker, event.subjects[0]), (judgement, []))[1].append(event)
+    for (_, taker, subject), (judgement, events) in uses.items():
+        yield _sighting(taker, subject, judgement, events, estate)
+
+
+def _foreigner(event: Event, taker: Principal, estate: Estate) -> Judgement | None:
+    """How the acting account is judged, where it is neither the log's nor one of ours, nor trusted."""
+    if not taker.id or taker.id == event.account or (not event.actor.account and event.actor.kind != "foreign"):
+        return None
+    if taker.kind != PrincipalKind.ACCOUNT and event.actor.kind != "foreign":
+        return None
+    judgement = estate.judge(taker, event)
+    return judgement if judgement.trust.foreign else None
+
+
+def _is_ours(event: Event, timeline: Timeline, estate: Estate) -> bool:
+    """Public images of others are launched every day, and their owners' snapshots are named in the same event."""
+    ours = estate.trust.own | estate.trust.members
+    for each in estate.facts(event):
+        owner = each.known.resource.owner if each.known else None
+        if each.known is not None and (owner is None or owner in ours or owner == event.account):
+            return True
+        if each.known is None and each.made_here:
+            return True
+    made = timeline.maker(event)
+    return made is not None and made.actor.account in ("", event.account)
+
+
+def _is_let(event: Event, taker: Principal, timeline: Timeline, estate: Estate) -> bool:
+    """By an approved grant, or by a scanning service that shared it with its own account."""
+    known = estate.known(event)
+    if known and any(each.id == taker.id for each in known.approved):
+        return True
+    shares = timeline.before(event, Action.SHARE)
+    return any(estate.is_scanner(each) and taker in each.targets for each in shares)
+
+
+def _sighting(taker: Principal, subject: str, judgement: Judgement, events: list[Event], estate: Estate) -> Sighting:
+    done = [each for each in events if each.result in CHANGES]
+    base = Severity.CRITICAL if done else Severity.MEDIUM
+    verbs = {Action.COPY: "copied", Action.READ_BLOCKS: "read", Action.EXPORT: "exported"}
+    verb = verbs.get(Action((done or events)[0].action), "made a disk of")
+    kind = taker.kind.replace("-", " ")
+    return Sighting(
+        severity=estate.severity(base, events),
+        title=f"{judgement.trust.value.capitalize()} {kind} {taker.id} {verb if done else 'tried to use'} "
+        f"{few([subject], 1)}",
+        detail=sentences(
+            f"{(done or events)[0].at:%Y-%m-%d %H:%M} UTC, {events[0].name}"
+            + (f", {len(events):,} times." if len(events) > 1 else "."),
+            "Taking the share back does not take the copy back." if done else "",
+            where(events),
+        ),
+        events=tuple(events),
+        subject=subject,
+        principal=taker,
+        judgement=judgement,
+    )
+
+
+_COPIED = did(Action.COPY, 5, THIEF, name="ec2:SharedSnapshotCopyInitiated")
+_LAUNCHED = did(Action.RESTORE, 5, THIEF, name="ec2:SharedSnapshotVolumeCreated")
+_OWN_LAUNCH = replace(_LAUNCHED, actor=replace(EVE, id=OURS))
+
+DETECTION = Detection(
+    id="foreign-copy",
+    title="A foreign account copied, restored or read a snapshot of ours",
+    detect=_detect,
+    attack=Attack(("T1537",), ("DC0058",)),
+    severities="critical; medium where it was refused",
+    tunables=("CrossAccountIDList", "GeoLocation", "VolumeSensitivity"),
+    blind="Use of shared RDS snapshots and images, of Azure's links, and of whatever the owner's log is not told; "
+    "reads of blocks where data events are off.",
+    examples=(
+        case("copied", line(_COPIED), Severity.CRITICAL),
+        case("a volume made of it", line(_LAUNCHED), Severity.CRITICAL),
+        case("of what we made since", line(did(Action.CREATE, 1), _COPIED), Severity.CRITICAL, estate()),
+        case("of what our log says we made", line(_COPIED), Severity.CRITICAL, estate(made=(SNAPSHOT,))),
+        case("refused", line(failed(_COPIED)), Severity.MEDIUM),
+        case("our own launch of it", line(_OWN_LAUNCH), None),
+        case("our own launch of a public image", line(_OWN_LAUNCH), None, estate()),
+        case("a snapshot that is not ours", line(_LAUNCHED), None, estate()),
+        case("shared with us by another", line(_LAUNCHED), None, estate(known(owner="123412341234"))),
+        case("a partner", line(replace(_COPIED, actor=replace(THIEF, id=PARTNER, account=PARTNER))), None),
+        case("an approved holder", line(_COPIED), None, estate(known(approved=frozenset({STRANGER})))),
+        case("GuardDuty's own account", line(did(Action.SHARE, 2, GUARDDUTY), _LAUNCHED), None),
+        case("Inspector's own account", line(did(Action.SHARE, 2, INSPECTOR), _LAUNCHED), None),
+    ),
+)  # fmt: skip

@@ -1,0 +1,225 @@
+"""Every detection is tried on its own examples, and those of the contract exist."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from snapbase.event import Action, Actor, Event, Result
+from snapbase.finding import Severity, SubjectType
+from snapbase.model import Principal, PrincipalKind
+from snapbase.rules.detected import ENTRY, detected, detections, key_in, subject_of
+from snapbase.rules.detection import Case, Detection
+from snapbase.rules.estate import Tuning
+from snapbase.rules.example_events import (
+    BACKUP,
+    BEGIN,
+    DLM,
+    GUARDDUTY,
+    INSPECTOR,
+    OPS,
+    SNAPSHOT,
+    THIEF,
+    did,
+    estate,
+    failed,
+    known,
+    line,
+    listings,
+    many,
+    used_to,
+)
+from snapbase.rules.timeline import Timeline, bursts, key_of
+
+LOGS = {"aws": "aws.cloudtrail"}
+EXAMPLES = [(detection, example) for detection in detections() for example in detection.examples]
+NAMES = [f"{d.id}: {e.name}" for d, e in EXAMPLES]
+
+
+@pytest.mark.parametrize(("detection", "example"), EXAMPLES, ids=NAMES)
+def test_detection_says_what_its_example_expects(detection: Detection, example: Case) -> None:
+    found = [each for each in detected(example.timeline, example.estate, LOGS) if each.rule == detection.id]
+
+    assert [each.severity for each in found] == ([] if example.severity is None else [example.severity])
+
+
+@pytest.mark.parametrize(("detection", "example"), EXAMPLES, ids=NAMES)
+def test_a_finding_is_the_same_in_every_run_and_covers_its_events(detection: Detection, example: Case) -> None:
+    once, again = (detected(example.timeline, example.estate, LOGS) for _ in range(2))
+
+    assert once == again
+    for finding in once:
+        assert finding.subject.type == SubjectType.EVENT
+        assert (finding.subject.uid, ENTRY) in finding.covers
+        assert finding.attribution
+        assert "\n" not in finding.title + finding.detail
+
+
+@pytest.mark.parametrize(("detection", "example"), EXAMPLES, ids=NAMES)
+def test_what_was_approved_is_silent_and_stays_so(detection: Detection, example: Case) -> None:
+    found = detected(example.timeline, example.estate, LOGS)
+    keys = frozenset(key for each in found for subject, _ in each.covers if (key := key_in(subject)))
+    approved = replace(example.timeline, accepted=example.timeline.accepted | keys)
+
+    assert detected(approved, example.estate, LOGS) == ()
+
+
+def test_detection_ids_are_those_of_the_contract() -> None:
+    assert {each.id for each in detections()} == {
+        "snapshot-burst", "deletion-burst", "create-share-chain", "share-then-unshare", "foreign-copy",
+        "restore-by-new-principal", "mount-by-new-principal", "unusual-enumeration", "recovery-inhibited",
+        "snapshot-export", "unbaselined-share",
+    }  # fmt: skip
+
+
+def test_every_detection_fires_is_silent_and_says_where_it_is_blind() -> None:
+    tunables = {
+        "UserContext", "TimeWindow", "RateThreshold", "CrossAccountIDList", "GeoLocation", "APIThreshold",
+        "VolumeSensitivity",
+    }  # fmt: skip
+    for each in detections():
+        assert any(example.severity for example in each.examples), each.id
+        assert any(example.severity is None for example in each.examples), each.id
+        assert each.blind, each.id
+        assert each.attack.techniques, each.id
+        assert set(each.tunables) <= tunables, each.id
+
+
+def _chain(actor: Actor) -> list[Event]:
+    """Makes a snapshot, uses it and deletes it."""
+    return [
+        did(Action.CREATE, 1, actor),
+        did(Action.RESTORE, 5, actor, made="vol-9"),
+        did(Action.MOUNT, 6, actor, subjects=("vol-9",)),
+        did(Action.READ_BLOCKS, 7, actor),
+        did(Action.INHIBIT, 8, actor),
+        *many(Action.DELETE, 100, actor=actor),
+        *listings(40, 17, actor=actor),
+    ]
+
+
+@pytest.mark.parametrize("actor", [GUARDDUTY, INSPECTOR, BACKUP, DLM], ids=["GuardDuty", "Inspector", "Backup", "DLM"])
+def test_services_that_do_the_whole_chain_by_themselves_are_silent(actor: Actor) -> None:
+    assert detected(line(_chain(actor)), estate(known()), LOGS) == ()
+    assert detected(line(_chain(OPS)), estate(known()), LOGS)
+
+
+@pytest.mark.parametrize("actor", [GUARDDUTY, INSPECTOR], ids=["GuardDuty", "Inspector"])
+def test_a_scanner_shares_with_its_own_account_which_uses_it(actor: Actor) -> None:
+    target = Principal(PrincipalKind.ACCOUNT, "123412341234")
+    there = did(Action.RESTORE, 4, replace(THIEF, id=target.id, account=target.id))
+    events = [*_chain(actor), did(Action.SHARE, 2, actor, targets=(target,)), there, did(Action.UNSHARE, 9, actor)]
+
+    assert detected(line(events), estate(known()), LOGS) == ()
+    assert detected(line(there), estate(known()), LOGS)
+
+
+@pytest.mark.parametrize("actor", [BACKUP, DLM], ids=["Backup", "DLM"])
+def test_a_schedule_that_shares_with_a_stranger_is_no_excuse(actor: Actor) -> None:
+    found = detected(line(did(Action.SHARE, 1, actor), did(Action.UNSHARE, 2, actor)), estate(known()), LOGS)
+
+    assert [each.rule for each in found] == ["unbaselined-share"]
+
+
+def test_everything_as_a_dry_run_is_nothing() -> None:
+    events = [failed(event, Result.DRY_RUN) for _, example in EXAMPLES for event in example.timeline.events]
+
+    assert detected(line(events), estate(known()), LOGS) == ()
+
+
+def test_everything_refused_is_never_critical_and_says_that_it_was_tried() -> None:
+    events = [failed(event) for _, example in EXAMPLES for event in example.timeline.events]
+
+    found = detected(line({key_of(each): each for each in events}.values()), estate(known()), LOGS)
+
+    assert found
+    assert all(each.severity.rank >= Severity.MEDIUM.rank for each in found)
+    assert all("tried" in each.title for each in found if each.rule != "unusual-enumeration")
+
+
+def test_events_from_before_the_approval_are_no_news_but_those_held_back() -> None:
+    event = did(Action.INHIBIT, -60, name="rbin:DeleteRule")
+
+    assert detected(line(event), estate(), LOGS) == ()
+    assert len(detected(line(event, held=frozenset({key_of(event)})), estate(), LOGS)) == 1
+
+
+def test_an_approval_of_a_part_says_the_rest_again() -> None:
+    events = many(Action.CREATE, 60)
+    first = frozenset(key_of(each) for each in events[:30])
+
+    (burst,) = detected(line(events, accepted=first), estate(), LOGS)
+
+    assert burst.count == 30
+    chain = line(did(Action.CREATE, 1), did(Action.SHARE, 3), accepted=frozenset({key_of(did(Action.CREATE, 1))}))
+    (found,) = detected(chain, estate(known()), LOGS)
+    assert "1 of 2 events of it were approved" in found.detail
+
+
+def test_a_subject_leads_back_to_its_event_whatever_its_id() -> None:
+    for event_id in ("e1", "a:b:c", "digest:0", "\u202e ", "x/y@z"):
+        assert key_in(subject_of(("gcp", event_id))) == ("gcp", event_id)
+    assert key_in("scope:aws/1") is None
+
+
+def test_bursts_are_cut_where_it_was_quiet() -> None:
+    calm = [did(Action.DELETE, number * 120) for number in range(50)]
+    early = [did(Action.DELETE, number, detail=f"a{number}") for number in range(10)]
+    late = [did(Action.DELETE, 500 + number, detail=f"b{number}") for number in range(12)]
+
+    found = list(bursts(sorted([*calm[:1], *early, *late], key=lambda each: each.at), 10))
+
+    assert [len(each) for each in found] == [11, 12]
+    assert list(bursts(calm, 10)) == []
+
+
+def test_a_tuning_comes_back_whole() -> None:
+    tuning = Tuning(("*:user/eve",), ("10.0.0.0/8",), burst=7, collectors=("arn:*:role/x",))
+
+    assert Tuning.from_json(tuning.to_json()) == tuning
+
+
+def test_an_actor_that_is_outside_is_said_so_and_a_service_name_is_no_address() -> None:
+    about = estate(networks=("203.0.113.0/24", "2001:db8::/32"))
+
+    assert not about.is_outside(did(Action.SHARE))
+    assert not about.is_outside(did(Action.SHARE, source_ip="AWS Internal"))
+    assert not about.is_outside(did(Action.SHARE, source_ip="2001:db8::1"))
+    assert about.is_outside(did(Action.SHARE, source_ip="198.51.100.7"))
+    assert not estate().is_outside(did(Action.SHARE, source_ip="198.51.100.7"))
+
+
+def _year(count: int) -> Timeline:
+    """A busy estate: rotation, polling, restores and shares by a hundred people and services."""
+    actors = [replace(OPS, id=f"{OPS.id}{number}", issuer=f"{OPS.issuer}{number}") for number in range(100)]
+    actions = (Action.CREATE, Action.DELETE, Action.RESTORE, Action.MOUNT, Action.SHARE, Action.UNSHARE, Action.EXPORT)
+    events: list[Event] = []
+    for number in range(count):
+        action = actions[number % 7] if number % 3 else Action.ENUMERATE
+        name = f"{SNAPSHOT}{number % 5000}"
+        made = {"made": f"vol-{number % 5000}"} if action == Action.RESTORE else {}
+        subjects = (f"vol-{number % 5000}",) if action == Action.MOUNT else (name,)
+        event = did(action, number / 10, actors[number % 100], subjects=subjects, **made)
+        events.append(replace(event, id=f"e{number}", made=name if action == Action.CREATE else event.made))
+    return line(events)
+
+
+def test_a_hundred_thousand_events_are_judged_in_a_few_seconds() -> None:
+    timeline = _year(100_000)
+    begun = time.perf_counter()
+
+    found = detected(timeline, estate(), LOGS)
+
+    assert found
+    assert time.perf_counter() - begun < 10
+
+
+def test_one_who_is_new_is_new_for_a_day_only() -> None:
+    days = [did(Action.RESTORE, 1440 * day + 1, made=f"vol-{day}") for day in range(5)]
+
+    (found,) = detected(line(days), estate(), LOGS)
+
+    assert [key_in(subject) for subject, _ in found.covers] == [key_of(days[0])]
+    assert detected(line(days, **used_to(Action.RESTORE)), estate(), LOGS) == ()
+    assert days[1].at - BEGIN > timedelta(days=1)
