@@ -73,7 +73,7 @@ def _policy(estate: Estate) -> Trace:
     def undo() -> None:
         estate.add(scope, policy)
 
-    return Trace(frozenset({uid, f"origin:{maker.name}"}), undo)
+    return Trace(frozenset({uid, f"origin:{maker.name} cohort:policy"}), undo)
 
 
 def _borrowed_tag(estate: Estate) -> Trace:
@@ -130,7 +130,7 @@ def _deleted_all(estate: Estate) -> Trace:
     ]
     for uid in gone:
         estate.remove(maker.scope, uid)
-    return Trace(frozenset({*gone, f"origin:{maker.name}"}), lambda: None)
+    return Trace(frozenset({*gone, f"origin:{maker.name} cohort:stopped"}), lambda: None)
 
 
 def _stopped(estate: Estate) -> Trace:
@@ -140,7 +140,7 @@ def _stopped(estate: Estate) -> Trace:
     def undo() -> None:
         maker.off = False
 
-    return Trace(frozenset({f"origin:{maker.name}"}), undo)
+    return Trace(frozenset({f"origin:{maker.name} cohort:stopped"}), undo)
 
 
 def _blinded(estate: Estate) -> Trace:

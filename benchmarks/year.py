@@ -93,7 +93,7 @@ class Year:
         maker = estate.makers[day % len(estate.makers)]
         if day > LEARN and day % 31 == 3:
             maker.sources.append(f"{maker.scope.kind}/new-{day:05}")
-            estate.operations.add(f"{SUBJECT}{_origin(maker.name, maker.scope.kind)}")
+            estate.operations.add(f"{SUBJECT}{_origin(maker.name, maker.scope.kind)} cohort:source")
         if day > LEARN and day % 67 == 5:
             # One night without backups is late, and nothing to be told of.
             maker.late = True
@@ -171,6 +171,7 @@ class Year:
 
     def _approve(self, run: Run, report: Report | None) -> None:
         store, at = self._store, run.finished_at
+        self._former = {name for name in self._former if not name.startswith(SUBJECT)}
         request = approving.Request(
             run=run, by="ada", reason="weekly review", allow_public=True, allow_unknown=True, allow_incomplete=True
         )
@@ -193,7 +194,10 @@ def _origin(name: str, kind: str) -> str:
 
 
 def _names(finding: Finding) -> set[str]:
-    return {finding.subject.uid, *(subject for subject, _ in finding.covers)}
+    """What it is about; of a cohort each of those that break it, and `origin:<id> cohort:<invariant>`."""
+    uid = finding.subject.uid
+    covered = {subject for subject, _ in finding.covers if not subject.startswith(SUBJECT)}
+    return covered | {f"{uid} {finding.entry}" if uid.startswith(SUBJECT) else uid}
 
 
 def _plan(days: int) -> list[Caught]:

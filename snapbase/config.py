@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -20,8 +19,10 @@ from snapbase.shapes import (
     GUID,
     WORDS,
     AwsAccountId,
+    AwsOrganizationId,
     AwsRegion,
     AwsRole,
+    AwsTrail,
     Domain,
     GcpParent,
     GcpProject,
@@ -29,6 +30,7 @@ from snapbase.shapes import (
     Holder,
     KindGlob,
     Name,
+    Network,
     OrganizationId,
     ServiceAccount,
 )
@@ -77,6 +79,10 @@ class AwsEntry(_Entry):
     """Empty: every region enabled in the account."""
     home_region: AwsRegion = "us-east-1"
     partition: Literal["aws", "aws-cn", "aws-us-gov", "aws-eusc"] = "aws"
+    trail: AwsTrail | None = None
+    """`s3://bucket/prefix` of a CloudTrail trail, read instead of each region's event history."""
+    trail_organization: AwsOrganizationId | None = None
+    """Where that trail is an organisation's: its id."""
 
 
 class AzureEntry(_Entry):
@@ -177,29 +183,15 @@ class TicketSection(_Section):
 
 
 class DetectSection(_Section):
-    """What the rules on audit events are told of the estate; ATT&CK's names of these in brackets."""
+    """What the rules on audit events are told of the estate; config.example.toml says of each what it is for."""
 
     trusted_actors: tuple[str, ...] = ()
-    """Globs of actors and roles that make, restore and export as they please (UserContext)."""
-    networks: tuple[str, ...] = ()
-    """Networks that are ours; an address outside of them makes a finding worse (GeoLocation). Empty: not judged."""
+    networks: tuple[Network, ...] = ()
     sensitive: tuple[str, ...] = ()
-    """Globs of disks, volumes, databases and names of snapshots that make a finding worse (VolumeSensitivity)."""
     burst: Annotated[int, Field(ge=1)] = 20
-    """Snapshots made or deleted within an hour, at least, for a burst (RateThreshold)."""
     listings: Annotated[int, Field(ge=1)] = 10
-    """Different listings of a sitting, at least, to be unusual (APIThreshold)."""
     window_hours: Annotated[float, Field(gt=0, le=720)] = 24.0
-    """Hours that the steps of one chain lie apart at most, and that a principal counts as new (TimeWindow)."""
     days: Annotated[int, Field(ge=1)] = 90
-    """Events older than this are not judged, however old the baseline is."""
-
-    @field_validator("networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            ip_network(each, strict=False)
-        return value
 
 
 class ApprovalSection(_Section):

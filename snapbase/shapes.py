@@ -1,8 +1,9 @@
 """The shapes of what people write into the configuration: a pattern each, and words for when it does not fit."""
 
+from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 WORDS: dict[str, str] = {}
 """What a value must be, in words, by its pattern."""
@@ -22,6 +23,10 @@ AwsRole = Annotated[
         r"^(arn:[^:\s]+:iam::([0-9]{12}|\{account\}):role/)?[A-Za-z0-9_+=,.@/-]+$",
     ),
 ]
+AwsTrail = Annotated[
+    str, _shaped("s3://bucket or s3://bucket/prefix", r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./!*'()-]*)?$")
+]
+AwsOrganizationId = Annotated[str, _shaped("an AWS organisation id (o-...)", r"^o-[a-z0-9]{10,32}$")]
 GUID = r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Guid = Annotated[str, _shaped("an Azure id (8-4-4-4-12 hexadecimal digits)", GUID, to_lower=True)]
 GcpProject = Annotated[str, _shaped("a GCP project id or number", r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9]|[0-9]{6,})$")]
@@ -36,3 +41,12 @@ Domain = Annotated[str, _shaped("a mail domain such as example.com", r"(?i)^[a-z
 Holder = Annotated[str, _shaped("the id of an account, project or identity, without spaces", r"^[A-Za-z0-9/]\S*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 KindGlob = Annotated[str, _shaped("a kind or a glob of kinds such as aws.ec2.*", r"^[a-z0-9.*?\[\]!-]+$")]
+
+
+def _network(value: str) -> str:
+    ip_network(value, strict=False)
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""192.0.2.0/24, 2001:db8::/32 or a single address."""

@@ -345,6 +345,23 @@ def test_a_broken_invariant_is_one_line_however_many_break_it() -> None:
     assert key.scope == HERE
 
 
+def test_low_trust_is_counted_and_sampled_and_nobody_can_choose_to_stay_out() -> None:
+    weak: dict[str, Any] = {"origin": None, "tags": {"pipeline": "ci"}}
+    cohort = proposal(past(**weak)).cohort
+    jury = Jury({cohort.origin: Approved(cohort, SAID, low_trust=True)})
+    shown = []
+    for run in "12":
+        ledger = Ledger(jury.cohorts, run)
+        for number in range(1000):
+            each = passage(snapshot(number, NOW, **weak))
+            ledger.add(each, judge(each, jury, AROUND))
+        (beat,) = ledger.heartbeats()
+        shown.append(beat)
+
+    assert [(each.low_trust, each.appeared, len(each.samples)) for each in shown] == [(True, 1000, 3)] * 2
+    assert shown[0].samples != shown[1].samples
+
+
 _grants = st.builds(
     Grant,
     st.builds(Principal, st.sampled_from(list(PrincipalKind)), st.text(min_size=1, max_size=5)),

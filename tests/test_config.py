@@ -89,6 +89,7 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
         ("[[trust.accounts]]\nid = '*'\nreason = 'why'", "trust.accounts[0].id: '*' is not the id of an account"),
         ("[collect]\nkinds = ['EC2']", "collect.kinds[0]: 'EC2' is not a kind or a glob of kinds"),
         ("[collect]\ngive_up_after = 0", "collect.give_up_after"),
+        ("[detect]\nnetworks = ['10.0.0.0/99']", "detect.networks[0]: '10.0.0.0/99' does not appear to be"),
         ("[aws]\nprofile = 'audit'", "write [[aws]], with two brackets"),
         ("[[store]]\nurl = 'sqlite:///a.db'", "write [store], with one bracket"),
         ("[[aws]", "is not TOML"),

@@ -10,6 +10,7 @@ import pytest
 
 from snapbase.collect.collector import collectors
 from snapbase.rules import rules
+from snapbase.rules.detected import detections
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -27,7 +28,7 @@ def _kinds() -> str:
 
 def _rules() -> str:
     rows = ["| rule | says | severity | ATT&CK | what it cannot see |", "|---|---|---|---|---|"]
-    for rule in rules():
+    for rule in (*rules(), *detections()):
         attack = " ".join((*rule.attack.techniques, *rule.attack.data_components))
         rows.append(f"| `{rule.id}` | {rule.title} | {rule.severities} | {attack} | {rule.blind} |")
     return "\n".join(rows)

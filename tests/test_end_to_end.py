@@ -12,8 +12,12 @@ import pytest
 
 from snapbase import sandbox
 from snapbase.operations import demo
+from snapbase.rules.detected import detections
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.faults import Switchboard
+
+DETECTIONS = {each.id for each in detections()}
+THIEF = "t.lambert"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,10 @@ def test_a_theft_is_caught_and_nothing_else_is_said(home: Path, endpoints: Endpo
     drift = _snapbase(home, endpoints, "run", "--format", "json")
     report = json.loads(drift.stdout)
     assert drift.returncode == 1
-    unexplained = list(report["findings"])
+    told = [each for each in report["findings"] if each["rule"] in DETECTIONS]
+    assert {"recovery-inhibited", "snapshot-export"} <= {each["rule"] for each in told}
+    assert all(THIEF in event["actor"] for each in told for event in each["attribution"])
+    unexplained = [each for each in report["findings"] if each["rule"] not in DETECTIONS]
     for act in acts:
         matching = [
             each
@@ -71,6 +78,9 @@ def test_a_theft_is_caught_and_nothing_else_is_said(home: Path, endpoints: Endpo
             if each["rule"] == act.rule and act.uid_contains in f"{each['subject']['uid']} {each['subject']['address']}"
         ]
         assert matching, f"nothing in the report says: {act.did}"
+        # Entra's own log, which says who invited a guest, is not read.
+        assert all(each["attribution"] or each["kind"] == "azure.entra.guest" for each in matching), act.did
+        assert all(THIEF in event["actor"] for each in matching for event in each["attribution"]), act.did
         unexplained = [each for each in unexplained if each not in matching]
     assert {each["rule"] for each in unexplained} == {"coverage-lost"}
     assert not report["run"]["complete"]

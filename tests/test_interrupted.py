@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from snapbase import sandbox
-from snapbase.model import RunState
+from snapbase.model import RunState, Scope
 from snapbase.operations import demo
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
@@ -35,6 +35,22 @@ def _start(home: Path, endpoints: Endpoints) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=home)
 
 
+@pytest.fixture(scope="module")
+def everything(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> set[tuple[Scope, str]]:
+    """What a run that nobody disturbs finds."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    demo.configuration(endpoints, home)
+    _, words = _start(home, endpoints).communicate(timeout=120)
+    found = _known(home)
+    assert len(found) > 50, words
+    return set(found)
+
+
+def _known(home: Path) -> list[tuple[Scope, str]]:
+    with Store.open(f"sqlite:///{home}/snapbase.db") as store:
+        return [(state.scope, state.resource.uid) for state in store.states(store.head())]
+
+
 def _wait_for(switchboard: Switchboard, calls: int, process: subprocess.Popen[str]) -> None:
     before = len(switchboard.calls)
     while len(switchboard.calls) < before + calls and process.poll() is None:
@@ -45,7 +61,12 @@ def _wait_for(switchboard: Switchboard, calls: int, process: subprocess.Popen[st
     ("sent", "after"), [(signal.SIGKILL, 3), (signal.SIGKILL, 25), (signal.SIGKILL, 60), (signal.SIGINT, 25)]
 )
 def test_a_run_that_is_stopped_loses_and_doubles_nothing(
-    tmp_path: Path, switchboard: Switchboard, endpoints: Endpoints, sent: signal.Signals, after: int
+    tmp_path: Path,
+    switchboard: Switchboard,
+    endpoints: Endpoints,
+    everything: set[tuple[Scope, str]],
+    sent: signal.Signals,
+    after: int,
 ) -> None:
     demo.configuration(endpoints, tmp_path)
     slow = switchboard.break_(Fault(FaultKind.SLOW, seconds=0.05))
@@ -65,6 +86,7 @@ def test_a_run_that_is_stopped_loses_and_doubles_nothing(
         runs = store.runs(limit=None)
         assert runs[0].state == RunState.FINISHED
         assert all(run.state == RunState.ABANDONED for run in runs[1:])
-        uids = [(state.scope, state.resource.uid) for state in store.states(store.head())]
-        assert len(uids) == len(set(uids)) == 50
         assert store.coverage(store.head()) == []
+    known = _known(tmp_path)
+    assert len(known) == len(set(known))
+    assert set(known) == everything

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from snapbase.audit.attribute import attribute
+from snapbase.audit.attribute import attribute, names
 from snapbase.audit.files import read_file
 from snapbase.audit.log import AuditLog, Broken, Fetched, audit_logs
 from snapbase.collect import engine
 from snapbase.collect.runtime import Runtime
 from snapbase.config import Config
+from snapbase.diff import Change, ChangeType
 from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
 from snapbase.finding import Finding
@@ -167,17 +168,28 @@ def _cover(store: Store, run_id: int, scope: Scope, at: datetime, missed: Miss |
 
 
 def attributed(
-    store: Store, found: Sequence[Finding], *, since: datetime | None, until: datetime
+    store: Store,
+    found: Sequence[Finding],
+    changes: Iterable[Change],
+    *,
+    since: datetime | None,
+    until: datetime,
 ) -> tuple[Finding, ...]:
     """The findings with the events that explain them; without any log read, as they are."""
-    events = store.events_about({name for each in found for name in _names(each) if name})
-    return attribute(found, events, since=since, until=until) if events else tuple(found)
+    guards = {each.uid: _guards(each) for each in changes if each.type == ChangeType.GRANT_WORSE}
+    asked = {name for each in found for name in _names(each) if name}
+    events = store.events_about(asked.union(*guards.values()))
+    return attribute(found, events, since=since, until=until, guards=guards) if events else tuple(found)
+
+
+def _guards(change: Change) -> tuple[str, ...]:
+    """What stands in front of a grant: where it fell, that is the thing that was done."""
+    return change.state.resource.guards if change.state else ()
 
 
 def _names(finding: Finding) -> Iterator[str | None]:
-    subject, before = finding.subject, finding.change.before
-    names = (subject.uid, subject.address, subject.source, *finding.also, before if isinstance(before, str) else None)
-    for name in names:
+    before = finding.change.before
+    for name in (*names(finding), *finding.also, before if isinstance(before, str) else None):
         yield name
         if name and finding.cloud == Cloud.AZURE:  # ARM ids differ in case, and the log's events have them lowered
             yield name.lower()

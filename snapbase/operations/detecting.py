@@ -19,7 +19,7 @@ from snapbase.rules.estate import Estate, Facts, Known, Tuning
 from snapbase.rules.timeline import LEARNING, EventKey, Habit, Timeline, key_of, timeline
 from snapbase.store import Store
 from snapbase.store.lookup import Met
-from snapbase.trust import TrustList
+from snapbase.trust import TrustList, unresolved
 
 if TYPE_CHECKING:
     from snapbase.operations.diff import Against
@@ -68,10 +68,13 @@ def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: 
     line, begin = _timeline(store, against, tuning, at, known_since, (accepted, held))
     book = _Book(store, run, against, at)
     book.read(line.events)
-    estate = Estate(trust, at.date(), tuning, book.look)
+    shared = any(each.cloud == Cloud.AZURE for each in line.of(Action.SHARE))
+    holders = store.principals(against.rev) if shared else []
+    known = frozenset(each.id.lower() for each, _ in holders if unresolved(each))
+    estate = Estate(trust, at.date(), tuning, book.look, known)
     found = detected(line, estate, {log.cloud: log.name for log in audit_logs()})
     cut = (f"Events before {line.begin:%Y-%m-%d %H:%M} UTC are not judged any more.",) if begin < line.begin else ()
-    return Seen(found, (*cut, *_young(line), *_unobservable(store, known_since)))
+    return Seen(found, (*cut, *_young(line), *_unobservable(line, known_since)))
 
 
 def _timeline(
@@ -238,14 +241,13 @@ def _young(line: Timeline) -> tuple[str, ...]:
         return ()
     few = ", ".join(account for _, account in young[:3]) + (f" and {len(young) - 3} more" if len(young) > 3 else "")
     return (
-        f"Who is new cannot be told yet from the logs of {few}: they are known for less than {LEARNING.days} days "
-        "before what is compared with.",
+        f"Who is new cannot be told yet from the logs of {few}: they are known for less than {LEARNING.days} days.",
     )
 
 
-def _unobservable(store: Store, known_since: Mapping[str, datetime]) -> tuple[str, ...]:
+def _unobservable(line: Timeline, known_since: Mapping[str, datetime]) -> tuple[str, ...]:
     """What no event can show here, once: silence about it is not a sign that it did not happen."""
-    seen = store.event_actions()
+    seen = {(cloud, action) for cloud, _, action in line.habits} | {(each.cloud, each.action) for each in line.events}
     words = []
     if Cloud.AWS in known_since and (Cloud.AWS, Action.READ_BLOCKS) not in seen:
         words.append("reads of EBS snapshots' blocks (no data event of EBS was seen)")

@@ -105,7 +105,7 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
     below = store.below(run.last_rev, _fences(changes))
     claims = store.claims({change.uid for change in changes if change.type == ChangeType.APPEARED})
     found = findings(changes, Context(trust, at.date(), below, claims))
-    found = audit.attributed(store, found, since=None if against.first else against.at, until=at)
+    found = audit.attributed(store, found, changes, since=None if against.first else against.at, until=at)
     seen = detecting.sightings(store, run, against, trust, at)
     gaps = tuple(CoverageGap(gap, since) for gap, since in store.coverage(run.last_rev))
     return Report(

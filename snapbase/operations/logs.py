@@ -23,10 +23,16 @@ class Reader:
 
 
 def _cloudtrail(region: Any, account: str, location: str, since: datetime, until: datetime) -> Iterator[Fetched]:
-    from snapbase.audit.aws_fetch import LOOKUPS_PER_SECOND, lookup
+    from snapbase.audit.aws_fetch import LOOKUPS_PER_SECOND, Trail, lookup, trail
 
+    entry = region.clients.entry
+    if entry.trail:
+        bucket, _, prefix = entry.trail.removeprefix("s3://").partition("/")
+        where = Trail(bucket, prefix, entry.trail_organization or "")
+        ask = region.clients.reader("s3", entry.home_region)
+        return trail(ask, where, account, location, since=since, until=until)
     # An endpoint of one's own has no such limit; if it has, the limiter finds out.
-    pace = None if region.clients.entry.endpoint else LOOKUPS_PER_SECOND
+    pace = None if entry.endpoint else LOOKUPS_PER_SECOND
     ask = partial(region.call, "cloudtrail")
     return lookup(ask, account, location, since=since, until=until, per_second=pace)
 

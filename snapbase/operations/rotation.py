@@ -24,7 +24,7 @@ from snapbase.cohort import (
 from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.ledger import Ledger, stopped_change, stopped_entry
-from snapbase.model import Pin, Run, Scope, State
+from snapbase.model import Pin, Run, Scope
 from snapbase.origin import Origin, is_named, origins_of, said_by
 from snapbase.rhythm import digest_of
 from snapbase.store import Store

@@ -35,10 +35,13 @@ _FOLD_ABOVE = 8
 _EXISTENCE = frozenset({"snapshot-appeared", "snapshot-disappeared", "snapshot-modified"})
 _BRIEF = 2
 """From so many on, findings about mere existence have a line each."""
+_SESSION = re.compile(r"^arn:[^:]+:sts::[0-9]{12}:assumed-role/")
 _PARTS = re.compile("[/:]")
+_WHOLE = 2
+"""Of more than three of one rule and severity, so many are told with all that there is to say."""
 _LISTED = 50
 """Exposures of one rule and severity listed one by one; beyond that they are counted by who holds them."""
-_BEATS = 5
+_BEATS = 4
 """Approved origins with a line of their own: first those of low trust, and those of which something is listed."""
 _EXPOSURE = frozenset(
     {"public-share", "unknown-account-share", "bearer-access", "inherited-share", "trust-lost", "network-exposure"}
@@ -76,6 +79,8 @@ class _Page:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.width = console.width
+        self.shortened = False
+        """Whether some finding was not told whole."""
 
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         room = self.width - indent
@@ -113,8 +118,12 @@ def _severity(page: _Page, severity: Severity, found: list[Finding]) -> None:
             _briefly(page, several_)
             continue
         limit = _LISTED if rule in _EXPOSURE else len(several_) if len(several_) <= _FOLD_ABOVE else 3
-        for finding in several_[:limit]:
+        shown = several_[:limit]
+        whole = len(shown) if len(shown) <= _WHOLE + 1 else _WHOLE
+        for finding in shown[:whole]:
             _finding(page, finding)
+        for finding in shown[whole:]:
+            _in_short(page, finding)
         if len(several_) > limit:
             _more(page, rule, several_[limit:])
 
@@ -180,6 +189,18 @@ def _finding(page: _Page, finding: Finding) -> None:
         page.command(finding.undo, 6)
 
 
+def _in_short(page: _Page, finding: Finding) -> None:
+    """What, on what, and who did it."""
+    page.shortened = True
+    page.pair(plain(finding.title, 120), finding.id, _STYLE[finding.severity])
+    page.line(plain(finding.subject.address or finding.subject.uid, 240), "", 4)
+    if finding.approval:
+        _approval(page, finding)
+    for each in finding.attribution:
+        who = plain(_SESSION.sub("", each.actor))
+        page.line(f"{each.at:%Y-%m-%d %H:%M} by {who} from {plain(each.source_ip or 'unknown')}", "dim", 4)
+
+
 def _approval(page: _Page, finding: Finding) -> None:
     approval = finding.approval
     if approval is None:
@@ -200,6 +221,10 @@ def _folded(page: _Page, report: Report) -> None:
     if report.baseline is None and not report.since:
         lines.append("Approve what is fine: snapbase approve-baseline --reason '…'")
     page.rule("COUNTED", "bold")
+    if page.shortened:
+        page.line(
+            "Findings told in short are whole, with how to undo them, in --format markdown, html and json.", "", 2
+        )
     _expected(page, report)
     for line in (*lines, *(plain(note, 400) for note in report.notes)):
         page.line(line, "", 2)

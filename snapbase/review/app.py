@@ -147,10 +147,10 @@ class ReviewApp(App[None]):
         """What must be known before anything is approved."""
         report, said = self._session.report, []
         if report.coverage:
-            said.append(f"{several(unread_scopes(report), 'scope')} not read; what changed there is not here.")
+            said.append(f"{several(unread_scopes(report), 'scope')} not read: changes there are not here.")
         if report.notes:
-            said.append(f"{several(len(report.notes), 'thing')} to be known.")
-        return f"{' '.join(said)} G shows the last." if said else ""
+            said.append(f"{several(len(report.notes), 'remark')}.")
+        return f"{' '.join(said)} G goes there." if said else ""
 
     def _nothing(self) -> RenderableType:
         if self._session.filter:

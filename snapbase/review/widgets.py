@@ -119,10 +119,9 @@ class FindingList(ScrollView, can_focus=True):
         room = width - 3
         if isinstance(item, str):
             text = plain(item, 400)
-            begin = set_cell_size(text, room) if cell_len(text) > room else text
-            return (
-                [("! ", UNREAD), (begin, "#e0e3f0")] if first else [("  ", ""), (_cut(text[len(begin) :], room), DIM)]
-            )
+            begin = set_cell_size(text, room).rstrip()
+            rest = _cut(text[len(begin) :].lstrip(), room)
+            return [("! ", UNREAD), (begin, "#e0e3f0")] if first else [("  ", ""), (rest, DIM)]
         if first:
             return [("! ", UNREAD), (_cut(hole(item), room), "#e0e3f0")]
         return [("  ", ""), (_cut(plain(f"{item.coverage.outcome}: {item.coverage.reason}"), room), DIM)]
@@ -136,7 +135,7 @@ class FindingList(ScrollView, can_focus=True):
 def _heading(item: Item) -> str:
     if isinstance(item, Finding):
         return item.severity
-    return "to be known" if isinstance(item, str) else "not read"
+    return "remarks" if isinstance(item, str) else "not read"
 
 
 def _colour(item: Item) -> str:

@@ -154,7 +154,7 @@ def unread(gap: CoverageGap) -> RenderableType:
 
 def said(note: str) -> RenderableType:
     """What the report says beside its findings."""
-    head = (Text("TO BE KNOWN", f"bold {UNREAD}"), Text("nothing to decide", DIM), Text())
+    head = (Text("REMARK", f"bold {UNREAD}"), Text("nothing to decide", DIM), Text())
     return Group(*head, Text(plain(note, _LONG)))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
-from snapbase.rules.detection import Detection, Sighting, few, sentences, where, who
+from snapbase.rules.detection import Detection, Sighting, few, lasting, sentences, where, who
 from snapbase.rules.estate import Estate, step
 from snapbase.rules.event_shares import Share, foreign_shares
 from snapbase.rules.example_events import (
@@ -51,14 +51,14 @@ def _sighting(share: Share, made: Event, timeline: Timeline, estate: Estate) -> 
     is_usual = not timeline.is_new(event, estate.tuning.window) and timeline.knows(event)
     base = share.severity if done else Severity.MEDIUM
     shown = (made, event, *taken)
-    minutes = int((event.at - made.at).total_seconds() // 60)
+    after = lasting(event.at - made.at)
     return Sighting(
         severity=estate.severity(step(base, 1) if is_usual and done else base, shown),
         title=f"{who(event)} made a snapshot and {'shared' if done else 'tried to share'} it with {share.holder}",
         detail=sentences(
-            f"{few(event.subjects, 1)} of {few([made.source], 1)}, {minutes} minutes after it was made."
+            f"{few(event.subjects[:1])} of {few([made.source], 1)}, {after} after it was made."
             if made.source
-            else f"{few(event.subjects, 1)}, {minutes} minutes after it was made.",
+            else f"{few(event.subjects[:1])}, {after} after it was made.",
             "This actor shared before." if is_usual else "",
             f"Used since by {who(taken[0])}." if taken else "",
             where((event,)),

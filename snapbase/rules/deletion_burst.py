@@ -4,7 +4,18 @@ from collections.abc import Iterator
 
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
-from snapbase.rules.detection import TIMES_USUAL, Detection, Sighting, few, is_copy, sentences, things, where, who
+from snapbase.rules.detection import (
+    TIMES_USUAL,
+    Detection,
+    Sighting,
+    calls,
+    few,
+    is_copy,
+    sentences,
+    things,
+    where,
+    who,
+)
 from snapbase.rules.estate import Estate
 from snapbase.rules.example_events import BACKUP, DLM, case, estate, failed, line, many, used_to
 from snapbase.rules.timeline import CHANGES, Timeline, bursts, by_actor, weight

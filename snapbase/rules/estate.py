@@ -1,7 +1,7 @@
 """What a detection may look at beside the events: whom the operator trusts, and what the inventory knows."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
@@ -80,6 +80,10 @@ class Estate:
     on: date
     tuning: Tuning = Tuning()
     look: Look = _know_nothing
+    directory: frozenset[str] = frozenset()
+    """Ids (lower case) of directory objects that held anything as of the approval: they are no strangers."""
+    judged: dict[tuple[Principal, str, str], Judgement] = field(default_factory=dict, compare=False, repr=False)
+    """Remembered: the same few principals are asked about again and again."""
 
     def facts(self, event: Event) -> list[Facts]:
         """What is known of everything an event was done to."""
@@ -134,13 +138,15 @@ class Estate:
 
     def judge(self, principal: Principal, event: Event) -> Judgement:
         known = self.known(event)
-        kind = known.kind if known else _kind(event)
-        return self.trust.judge(principal, account=event.account, kind=kind, on=self.on)
+        asked = (principal, event.account, known.kind if known else _kind(event))
+        if asked not in self.judged:
+            self.judged[asked] = self.trust.judge(principal, account=asked[1], kind=asked[2], on=self.on)
+        return self.judged[asked]
 
     def actor_principal(self, event: Event) -> Principal:
         """The actor as a holder of grants: its account, or its mail where only that is told."""
         actor = event.actor
-        kind = {Cloud.AWS: PrincipalKind.ACCOUNT, Cloud.AZURE: PrincipalKind.TENANT}.get(Cloud(event.cloud))
+        kind = _HOMES.get(event.cloud)
         if kind and actor.account:
             return Principal(kind, actor.account)
         machine = actor.id.endswith("gserviceaccount.com")
@@ -153,6 +159,7 @@ class Estate:
         return step(severity, -steps)
 
 
+_HOMES: Mapping[str, str] = {Cloud.AWS: PrincipalKind.ACCOUNT, Cloud.AZURE: PrincipalKind.TENANT}
 _SCHEDULERS = frozenset(
     f"{each}.amazonaws.com" for each in ("backup", "dlm", "rds", "rbin", "imagebuilder", "scheduler")
 )

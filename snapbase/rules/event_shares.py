@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from snapbase.event import Action, Event
 from snapbase.finding import Severity
-from snapbase.model import Principal
+from snapbase.model import Cloud, Principal
 from snapbase.rules.estate import Estate
 from snapbase.rules.timeline import ATTEMPTS, CHANGES, Timeline, holder_of
 from snapbase.trust import Judgement, TrustClass, unresolved
@@ -31,22 +31,36 @@ class Share:
 
 
 def foreign_shares(timeline: Timeline, estate: Estate, *, attempts: bool = False) -> Iterator[Share]:
-    """Shares with somebody who is neither ours nor trusted nor approved for it; not those of scanning services."""
-    for event in timeline.of(Action.SHARE):
+    """Shares with somebody who is neither ours nor trusted nor approved for it; not those of scanning services.
+
+    A policy of AWS that names whom it lets in is one too.
+    """
+    for event in timeline.of(Action.SHARE, Action.POLICY):
         if event.result not in (ATTEMPTS if attempts else CHANGES) or not event.targets or estate.is_scanner(event):
+            continue
+        if event.action == Action.POLICY and event.cloud != Cloud.AWS:
             continue
         known = estate.known(event)
         approved = known.approved if known else frozenset()
         judged = [(each, estate.judge(each, event)) for each in event.targets if not _among(each, approved)]
-        strangers = [each for each in judged if each[1].trust.foreign]
+        strangers = [each for each in judged if each[1].trust.foreign and not _is_of_the_house(each[0], estate)]
         if strangers:
             principal, judgement = max(strangers, key=lambda each: (each[1].trust.rank, each[0]))
             yield Share(event, principal, judgement)
 
 
+def _is_of_the_house(principal: Principal, estate: Estate) -> bool:
+    """A directory object with access of its own: people activate roles every day."""
+    return unresolved(principal) and principal.id.lower() in estate.directory
+
+
 def end_of(share: Share, timeline: Timeline) -> Event | None:
-    """What took it back: an un-share of its holder, or the deletion of what was shared."""
-    return timeline.end_of(share.event, holder_of(share.principal))
+    """What took it back: an un-share of its holder, the deletion of what was shared, or a policy without the holder."""
+    holder = holder_of(share.principal)
+    ends = [timeline.end_of(share.event, holder)]
+    if share.event.action == Action.POLICY:
+        ends.append(timeline.overwritten(share.event, holder))
+    return min(filter(None, ends), key=lambda each: (each.at, each.id), default=None)
 
 
 def was_seen(share: Share, estate: Estate) -> bool:

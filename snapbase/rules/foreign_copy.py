@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from snapbase.event import Action, Event
+from snapbase.event import Action, ActorKind, Event
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
 from snapbase.rules.detection import Detection, Sighting, few, is_copy, sentences, where
@@ -45,9 +45,9 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
 
 def _foreigner(event: Event, taker: Principal, estate: Estate) -> Judgement | None:
     """How the acting account is judged, where it is neither the log's nor one of ours, nor trusted."""
-    if not taker.id or taker.id == event.account or (not event.actor.account and event.actor.kind != "foreign"):
+    if not taker.id or taker.id == event.account or (not event.actor.account and event.actor.kind != ActorKind.FOREIGN):
         return None
-    if taker.kind != PrincipalKind.ACCOUNT and event.actor.kind != "foreign":
+    if taker.kind != PrincipalKind.ACCOUNT and event.actor.kind != ActorKind.FOREIGN:
         return None
     judgement = estate.judge(taker, event)
     return judgement if judgement.trust.foreign else None

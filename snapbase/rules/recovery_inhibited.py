@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
-from snapbase.rules.detection import Detection, Sighting, few, sentences, things, where, who
+from snapbase.rules.detection import Detection, Sighting, amount, calls, few, sentences, things, where, who
 from snapbase.rules.estate import Estate, step
 from snapbase.rules.example_events import BACKUP, OPS, case, did, estate, failed, line, used_to
 from snapbase.rules.timeline import CHANGES, HOUR, Timeline, by_actor, sessions
@@ -13,7 +13,7 @@ from snapbase.rules.timeline import CHANGES, HOUR, Timeline, by_actor, sessions
 _GRAVE = re.compile(
     r"VaultLockConfiguration|BackupVault$|ScheduleKeyDeletion|ImportedKeyMaterial|rbin:|purge|UnlockSnapshot|"
     r"MpaApprovalTeam|vaults/delete|unlockDelete|locks/delete|stopProtection|managedHSMs/delete|DestroyCryptoKeyVersion|"
-    r"cloudsql\.instances\.delete|DBInstance$|DBCluster$|resourcePolicies\.delete",
+    r"cloudsql\.instances\.(?:update|patch)|ModifyDBInstance|ModifyDBCluster|resourcePolicies\.delete",
 )
 """What cannot be undone, or opens the way to a deletion; the rest is work that is sometimes done."""
 
@@ -35,7 +35,7 @@ def _sighting(session: list[Event], timeline: Timeline, estate: Estate, *, done:
     touched = things(session)
     return Sighting(
         severity=estate.severity(step(base, -1) if deleted and done else base, session),
-        title=f"{who(first)} {'made recovery harder' if done else 'tried to make recovery harder'}: {calls(session, 2)}",
+        title=f"{who(first)} {'made' if done else 'tried to make'} recovery harder: {calls(session, 2)}",
         detail=sentences(
             f"{first.at:%Y-%m-%d %H:%M} UTC" + (f": {few(touched)}." if touched else "."),
             f"{first.detail}." if first.detail and len(session) == 1 else "",
@@ -57,7 +57,7 @@ DETECTION = Detection(
     title="A lock, a retention, a backup plan, a recycle bin or a key taken away",
     detect=_detect,
     attack=Attack(("T1490", "T1485"), ("DC0049", "DC0058")),
-    severities="high for locks, vaults, recycle bins, databases and keys, medium for plans and retentions; a step "
+    severities="high for locks, vaults, recycle bins, keys and backups switched off, medium for the rest; a step "
     "worse beside deletions; a step milder by one who does so usually, and where it was refused",
     tunables=("UserContext", "TimeWindow", "GeoLocation"),
     blind="Protection that is weakened by what a policy no longer selects (`protection-weakened`, `backup-stopped`); "
@@ -68,7 +68,7 @@ DETECTION = Detection(
         case("a recycle bin's rule", line(_named("rbin:DeleteRule")), Severity.HIGH),
         case("a key", line(_named("kms:ScheduleKeyDeletion")), Severity.HIGH),
         case("retention 0", line(_named("rds:ModifyDBInstance", detail="backupRetentionPeriod=0")), Severity.HIGH),
-        case("automated backups go along", line(_named("rds:DeleteDBInstance")), Severity.HIGH),
+        case("automated backups go along", line(_named("rds:DeleteDBInstance")), Severity.MEDIUM),
         case("Azure's soft delete", line(_named("Microsoft.RecoveryServices/vaults/write")), Severity.MEDIUM),
         case("a plan", line(_named("backup:DeleteBackupPlan")), Severity.MEDIUM),
         case("with a deletion", line(_named("rbin:DeleteRule"), did(Action.DELETE, 9)), Severity.CRITICAL),

@@ -34,7 +34,7 @@ def holder(exposure: Exposure) -> str:
     adjective = {TrustClass.ORG: "own", TrustClass.FORMER_ORG: "former own"}.get(exposure.trust, exposure.trust.value)
     if exposure.unresolved:
         adjective = "directory"
-    kind = principal.kind.replace("-", " ")
+    kind = "holder" if principal.kind == PrincipalKind.OTHER else principal.kind.replace("-", " ")
     name = f" ({exposure.judgement.label})" if exposure.judgement.label and not exposure.trust.foreign else ""
     return f"{adjective} {kind} {principal.id}{name}"
 

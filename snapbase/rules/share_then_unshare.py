@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
-from snapbase.rules.detection import Detection, Sighting, few, sentences, where, who
+from snapbase.rules.detection import Detection, Sighting, few, lasting, sentences, where, who
 from snapbase.rules.estate import Estate, step
 from snapbase.rules.event_shares import Share, end_of, foreign_shares, was_seen
 from snapbase.rules.example_events import (
@@ -27,7 +27,7 @@ from snapbase.rules.timeline import Timeline
 def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
     for share in foreign_shares(timeline, estate):
         end = end_of(share, timeline)
-        if end is None or end.action != Action.UNSHARE or end.at - share.event.at > estate.tuning.window:
+        if end is None or end.action == Action.DELETE or end.at - share.event.at > estate.tuning.window:
             continue
         fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
         if fresh and was_seen(share, estate):
@@ -37,16 +37,15 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
 def taken_back(share: Share, end: Event, estate: Estate, *, unseen: bool = False) -> Sighting:
     """By another hand it may well have been the answer to the first: the data was open all the same."""
     event = share.event
-    is_other = end.action == Action.UNSHARE and end.actor.principal != event.actor.principal
-    seconds = int((end.at - event.at).total_seconds())
-    lasted = f"{seconds // 60:,} minutes" if seconds >= 120 else f"{seconds} seconds"
+    is_other = end.action != Action.DELETE and end.actor.principal != event.actor.principal
     what = "deleted it" if end.action == Action.DELETE else "took it back"
     return Sighting(
         severity=estate.severity(step(share.severity, 1) if is_other else share.severity, (event,)),
-        title=f"{who(event)} shared {few(event.subjects, 1)} with {share.holder} and "
+        title=f"{who(event)} shared {few(event.subjects[:1])} with {share.holder} and "
         + (f"{who(end)} {what}" if is_other else what),
         detail=sentences(
-            f"It was open for {lasted} from {event.at:%Y-%m-%d %H:%M:%S} UTC; a copy made in that time stays.",
+            f"It was open for {lasting(end.at - event.at)} from {event.at:%Y-%m-%d %H:%M:%S} UTC; "
+            "a copy made in that time stays.",
             "No run of the inventory saw it." if unseen else "",
             where((event, end)),
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from snapbase.event import Action, ActorKind, Event, Result
+from snapbase.event import Action, Actor, ActorKind, Event, Result
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
 from snapbase.rules.detection import Detection, Sighting, few, sentences, where, who
@@ -24,9 +24,9 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
 
 
 def _is_news(event: Event, timeline: Timeline, estate: Estate) -> bool:
-    """An export counts too where the log is too young to tell; reads of blocks would be every backup tool's."""
-    young = not timeline.knows(event) and event.action == Action.EXPORT
-    return young or timeline.is_new(event, estate.tuning.window) or estate.is_outside(event)
+    """An export counts too where nothing can tell whether it is usual; reads of blocks would be every backup tool's."""
+    is_untold = event.action == Action.EXPORT and not (event.actor.principal and timeline.knows(event))
+    return is_untold or timeline.is_new(event, estate.tuning.window) or estate.is_outside(event)
 
 
 def _sighting(events: list[Event], timeline: Timeline, estate: Estate, *, done: bool) -> Sighting:
@@ -93,6 +93,7 @@ DETECTION = Detection(
         case("usually, but from elsewhere", line(_OUT, **used_to(Action.EXPORT)), Severity.HIGH,
              estate(networks=("192.0.2.0/24",))),
         case("a log of yesterday", line(_OUT, learnt={("aws", ""): BEGIN}), Severity.MEDIUM),
+        case("by nobody whom the log names", line(did(Action.EXPORT, 1, Actor(""))), Severity.MEDIUM),
         case("blocks in a log of yesterday", line(did(Action.READ_BLOCKS), learnt={("aws", ""): BEGIN}), None),
         case("of what is sensitive", line(did(Action.EXPORT, source="vol-7")), Severity.CRITICAL,
              estate(sensitive=("vol-7",))),

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from snapbase.event import Action, Event, Result
+from snapbase.event import Action, ActorKind, Event, Result
 from snapbase.model import Principal, PrincipalKind
 
 CHANGES = frozenset({Result.SUCCEEDED, Result.STARTED})
@@ -97,6 +97,13 @@ class Timeline:
             ends += list(islice((each for each in resets if _same_subjects(each, event)), 1))
         return min(ends, key=_order, default=None)
 
+    def overwritten(self, event: Event, holder: str) -> Event | None:
+        """The first later whole policy on the same thing in which a holder is no more."""
+        for each in self.later(event, Action.POLICY):
+            if each.result in CHANGES and all(holder_of(one) != holder for one in each.targets):
+                return each
+        return None
+
     def maker(self, event: Event) -> Event | None:
         """What made the thing that an event is about, the last one before it."""
         made = []
@@ -160,7 +167,7 @@ class Timeline:
         found: dict[tuple[str, str], list[Event]] = {}
         for event in self.events:
             if event.action in _MAKING and event.result in CHANGES:
-                for name in (event.made,) if event.made else event.subjects:
+                for name in _products(event):
                     found.setdefault((event.cloud, name), []).append(event)
         return found
 
@@ -180,7 +187,8 @@ class Timeline:
     def _first(self) -> dict[tuple[str, str, str], datetime]:
         found: dict[tuple[str, str, str], datetime] = {}
         for event in self.events:
-            counts = event.result in CHANGES and (event.action != Action.ENUMERATE or not event.ids)
+            is_listing = event.action == Action.ENUMERATE
+            counts = event.result in ATTEMPTS | CHANGES and not event.ids if is_listing else event.result in CHANGES
             if counts and (who := event.actor.principal):
                 found.setdefault((event.cloud, who, event.action), event.at)
         return found
@@ -195,6 +203,14 @@ def timeline(events: Iterable[Event], begin: datetime, **more: Any) -> Timeline:
 
 
 _MAKING = frozenset({Action.CREATE, Action.COPY, Action.RESTORE, Action.RECYCLE})
+
+
+def _products(event: Event) -> tuple[str, ...]:
+    """What came of it. A foreign account's copy names only what it took."""
+    if event.made:
+        return (event.made,)
+    is_whole = event.action in (Action.CREATE, Action.RECYCLE) and event.actor.kind != ActorKind.FOREIGN
+    return event.subjects if is_whole else ()
 
 
 _DELETED, _RESET = "\0deleted", "\0reset"

@@ -1,9 +1,11 @@
 """Shared and gone between two runs: the inventory never saw it, only the log did."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from snapbase.event import Action
 from snapbase.finding import Attack, Severity
+from snapbase.model import Principal, PrincipalKind
 from snapbase.rules.detection import Detection, Sighting
 from snapbase.rules.estate import Estate
 from snapbase.rules.event_shares import end_of, foreign_shares, was_seen
@@ -32,6 +34,11 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
 
 
 _SHARED, _BACK = did(Action.SHARE, 1), did(Action.UNSHARE, 2)
+_POLICY = did(Action.POLICY, 1, name="backup:PutBackupVaultAccessPolicy", targets=(STRANGER,))
+_OVERWRITTEN = did(Action.POLICY, 9, name="backup:PutBackupVaultAccessPolicy")
+_PERSON = (Principal(PrincipalKind.USER, "0b5fe924-0000-4000-8000-0000000000ee"),)
+_ROLE, _ROLE_BACK = did(Action.SHARE, 1, targets=_PERSON), did(Action.UNSHARE, 60, targets=_PERSON)
+_HOUSE = replace(estate(), directory=frozenset(each.id for each in _PERSON))
 
 DETECTION = Detection(
     id="unbaselined-share",
@@ -48,6 +55,10 @@ DETECTION = Detection(
         case("a day and more", line(_SHARED, did(Action.UNSHARE, 3000)), Severity.CRITICAL),
         case("public", line(did(Action.SHARE, 1, targets=(EVERYONE,)), did(Action.UNSHARE, 2, targets=(EVERYONE,))),
              Severity.CRITICAL),
+        case("a vault's policy, put and overwritten", line(_POLICY, _OVERWRITTEN), Severity.CRITICAL, estate()),
+        case("a vault's policy, put twice", line(_POLICY, replace(_POLICY, id="again", at=_BACK.at)), None, estate()),
+        case("a person of the house takes a role for an hour", line(_ROLE, _ROLE_BACK), None, _HOUSE),
+        case("a person whom nobody knows does", line(_ROLE, _ROLE_BACK), Severity.MEDIUM, estate()),
         case("still open: the inventory's", line(_SHARED), None),
         case("the un-share failed", line(_SHARED, failed(_BACK)), None),
         case("a run saw it: another rule", line(_SHARED, _BACK), None, estate(known(ever=frozenset({STRANGER})))),

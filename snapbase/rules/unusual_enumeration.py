@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
-from snapbase.rules.detection import TIMES_USUAL, Detection, Sighting, few, sentences, where, who
+from snapbase.rules.detection import TIMES_USUAL, Detection, Sighting, amount, calls, sentences, where, who
 from snapbase.rules.estate import Estate
 from snapbase.rules.example_events import BACKUP, EVE, INSPECTOR, case, did, estate, failed, line, listings, used_to
 from snapbase.rules.timeline import ATTEMPTS, HOUR, Timeline, by_actor, sessions
@@ -32,7 +32,7 @@ def _is_unusual(session: list[Event], usual: int, estate: Estate, *, is_new: boo
     """A list of many pages is one listing: distinct questions count."""
     asked = len({(each.account, each.region, each.name) for each in session})
     if is_new:
-        return asked >= min(estate.tuning.listings, _REGIONS) and (asked >= estate.tuning.listings or _swept(session))
+        return asked >= estate.tuning.listings or _swept(session)
     if estate.is_outside(session[0]) and asked >= _REGIONS:
         return True
     return bool(usual) and asked >= max(estate.tuning.listings, TIMES_USUAL * usual)
@@ -48,10 +48,10 @@ def _sighting(session: list[Event], usual: int, estate: Estate, *, is_new: bool)
     base = Severity.MEDIUM if is_new and (_swept(session) or refused * 2 >= len(session)) else Severity.LOW
     return Sighting(
         severity=estate.severity(base, session[:1]),
-        title=f"{who(session[0])}{', new to it,' if is_new else ''} listed snapshots in {len(places):,} "
-        f"region{'' if len(places) == 1 else 's'}",
+        title=f"{who(session[0])}{', new to it,' if is_new else ''} listed snapshots in "
+        f"{amount(len(places), 'region')}",
         detail=sentences(
-            f"{len(session):,} listings from {session[0].at:%Y-%m-%d %H:%M} UTC: {few(each.name for each in session)}.",
+            f"{len(session):,} listings from {session[0].at:%Y-%m-%d %H:%M} UTC: {calls(session)}.",
             f"{refused:,} of them were refused." if refused else "",
             f"A busy hour of this actor has {usual:,}." if usual else "",
             where(session),

@@ -261,11 +261,6 @@ class Store:
         with reading(self._engine) as connection:
             return lookup.beginnings(connection)
 
-    def event_actions(self) -> set[tuple[str, str]]:
-        """(cloud, action) of everything that the events kept tell of."""
-        with reading(self._engine) as connection:
-            return lookup.actions(connection)
-
     def met(self, cloud: str, addresses: Collection[str], then: int, rev: int) -> dict[str, lookup.Met]:
         """What is known of some addresses, also of what is gone; see `snapbase.store.lookup`."""
         with reading(self._engine) as connection:

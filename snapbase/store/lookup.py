@@ -85,7 +85,10 @@ def _holders(connection: Connection, ids: dict[int, str], when: ColumnElement[bo
 
 _IDLESS = event.c.body.contains('"ids":0,', autoescape=True)
 """Of a body's canonical JSON; quotes within values are escaped, so that no value can look like it."""
-_DONE = or_(*(event.c.body.contains(f'"result":"{each}"', autoescape=True) for each in ("succeeded", "started")))
+_DONE = or_(
+    event.c.action == Action.ENUMERATE,
+    *(event.c.body.contains(f'"result":"{each}"', autoescape=True) for each in ("succeeded", "started")),
+)
 _TELLING = or_(event.c.action != Action.ENUMERATE, _IDLESS)
 
 
@@ -106,7 +109,7 @@ def named(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Eve
 
 
 def habits(connection: Connection, since: datetime, until: datetime) -> dict[tuple[str, str, str], tuple[int, ...]]:
-    """By cloud, actor and action: how often in each hour in which it was done. Only what was done, not tried."""
+    """By cloud, actor and action: how often in each hour in which it was done; what was only tried, of listings."""
     hour = func.substr(event.c.at, 1, 13)
     query = (
         select(event.c.cloud, event.c.actor, event.c.action, func.count())
@@ -120,12 +123,11 @@ def habits(connection: Connection, since: datetime, until: datetime) -> dict[tup
 
 
 def beginnings(connection: Connection) -> dict[str, datetime]:
-    """By cloud: when the oldest event happened that is kept."""
-    rows = connection.execute(select(event.c.cloud, func.min(event.c.at)).group_by(event.c.cloud))
-    return {cloud: codec.moment(at) for cloud, at in rows}
-
-
-def actions(connection: Connection) -> set[tuple[str, str]]:
-    """Which actions any event of a cloud tells of."""
-    rows = connection.execute(select(event.c.cloud, event.c.action).distinct())
-    return {(cloud, action) for cloud, action in rows}
+    """By cloud: when the oldest event happened that is kept. One look at an index for each cloud, not at all events."""
+    found = {}
+    for cloud in Cloud:
+        if connection.execute(select(event.c.event_id).where(event.c.cloud == cloud).limit(1)).first() is None:
+            continue
+        query = select(event.c.at).where(event.c.cloud == cloud).order_by(event.c.at).limit(1)
+        found[str(cloud)] = codec.moment(connection.execute(query).scalar_one())
+    return found

@@ -105,6 +105,14 @@ class Clients:
                 self._tokens[key] = _tokens(self._core, service, operation)
         return self._tokens[key]
 
+    def reader(self, service: str, region: str) -> Callable[..., dict[str, Any]]:
+        """Asks one service with the entry's own credentials: `ask(operation, **parameters)`; raises `CallFailed`."""
+
+        def ask(operation: str, **parameters: Any) -> dict[str, Any]:
+            return send(self.runtime, self.own(service, region), service, operation, "", region, parameters)
+
+        return ask
+
     def _client(self, account: str, service: str, region: str) -> Any:
         credentials = self._credentials.get(account)
         key = (account if credentials else "", region, service)

@@ -1,0 +1,239 @@
+"""Audit logs through the whole stack: three sandbox clouds, the real SDKs, a store, and findings with names."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from snapbase import sandbox
+from snapbase.collect.engine import Selection
+from snapbase.config import Config
+from snapbase.errors import UsageError
+from snapbase.finding import Report
+from snapbase.operations import audit, demo
+from snapbase.operations.collect import collect
+from snapbase.operations.diff import against_run, diff
+from snapbase.sandbox import Endpoints
+from snapbase.sandbox.aws import cloudtrail
+from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, REGIONS
+from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.store import Store
+
+EVERYTHING = Selection()
+THIEF = "t.lambert"
+BUCKET = "our-trail"
+
+
+@pytest.fixture(scope="module")
+def switchboard() -> Switchboard:
+    return Switchboard()
+
+
+@pytest.fixture(scope="module")
+def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
+    with sandbox.clouds(switchboard) as started, sandbox.environment(started):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def config(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return demo.configuration(endpoints, tmp_path_factory.mktemp("home"))[0]
+
+
+def _collect(store: Store, config: Config) -> None:
+    collect(store, config, EVERYTHING, progress=lambda _: None, stop=threading.Event())
+
+
+def _last(store: Store) -> Report:
+    run = store.last_run()
+    assert run is not None
+    return diff(store, run, against_run(store, store.run(1)))
+
+
+@pytest.fixture(scope="module")
+def robbed(endpoints: Endpoints, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that saw the estate before the theft, without logs, and after it, without logs."""
+    path = tmp_path_factory.mktemp("store") / "s.db"
+    quiet = config.model_copy(update={"audit": config.audit.model_copy(update={"enabled": False})})
+    with Store.open(f"sqlite:///{path}", write=True) as store:
+        _collect(store, quiet)
+        sandbox.attack(endpoints)
+        _collect(store, quiet)
+    return path
+
+
+@pytest.fixture
+def store(robbed: Path, tmp_path: Path) -> Iterator[Store]:
+    path = tmp_path / "s.db"
+    path.write_bytes(robbed.read_bytes())
+    with Store.open(f"sqlite:///{path}", write=True) as opened:
+        yield opened
+
+
+def _fetch(store: Store, config: Config, selection: Selection = EVERYTHING) -> audit.Taken:
+    return audit.fetch_alone(store, config, selection, stop=threading.Event())
+
+
+def _named(report: Report) -> set[str]:
+    """Clouds of which some finding says who did it."""
+    return {each.cloud for each in report.findings if any(THIEF in event.actor for event in each.attribution)}
+
+
+def test_without_a_log_a_report_says_that_nobody_is_named_and_why(store: Store) -> None:
+    report = _last(store)
+
+    assert not any(each.attribution for each in report.findings)
+    assert any("No audit log was read" in note for note in report.notes)
+
+
+def test_every_cloud_names_the_thief(store: Store, config: Config) -> None:
+    taken = _fetch(store, config)
+    again = _fetch(store, config)
+    report = _last(store)
+
+    assert taken.new > 30
+    assert not taken.unread
+    assert again.new == 0
+    assert _named(report) == {"aws", "azure", "gcp"}
+    unnamed = [each for each in report.findings if each.subject.type != "event" and not each.attribution]
+    assert {each.kind for each in unnamed} <= {"azure.entra.guest"}, "Entra's own log is not read"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "operation"),
+    [
+        ("aws", "cloudtrail:LookupEvents"),
+        ("azure", "Microsoft.Insights/eventtypes/values/read"),
+        ("gcp", "logging.entries.list"),
+    ],
+)
+def test_a_log_that_may_not_be_read_is_a_hole_and_hides_nobody_else(
+    store: Store, config: Config, switchboard: Switchboard, cloud: str, operation: str
+) -> None:
+    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud=cloud, operation=operation))
+    try:
+        taken = _fetch(store, config)
+    finally:
+        switchboard.heal(fault)
+    report = _last(store)
+
+    assert taken.unread
+    assert _named(report) == {"aws", "azure", "gcp"} - {cloud}
+    assert not any(source[0].startswith(cloud) for source in store.logs_read())
+    healed = _fetch(store, config)
+    assert not healed.unread
+    assert _named(_last(store)) == {"aws", "azure", "gcp"}
+
+
+def test_a_hole_in_a_log_is_a_hole_in_the_report(
+    endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store
+) -> None:
+    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="gcp", operation="logging.entries.list"))
+    try:
+        _collect(store, config)
+    finally:
+        switchboard.heal(fault)
+
+    report = _last(store)
+    assert not report.complete
+    assert {gap.coverage.scope.kind for gap in report.coverage} == {"gcp.audit-log"}
+    assert all("logging.logEntries.list" in gap.coverage.reason for gap in report.coverage)
+    _collect(store, config)
+    assert _last(store).complete
+
+
+def test_a_trail_s_bucket_is_read_instead_of_the_event_history(
+    endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store
+) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoints.aws,
+        region_name=REGIONS[0],
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+    s3.create_bucket(Bucket=BUCKET)
+    for account in (MANAGEMENT, MEMBER):
+        for region in REGIONS:
+            cloudtrail.deliver(s3, BUCKET, account, region, organization="o-abcdefghij", prefix="logs")
+    trails = tuple(
+        each.model_copy(update={"trail": f"s3://{BUCKET}/logs", "trail_organization": "o-abcdefghij"})
+        for each in config.aws
+    )
+    before = sum(call[3] == "cloudtrail:LookupEvents" for call in switchboard.calls)
+
+    taken = _fetch(store, config.model_copy(update={"aws": trails}), Selection(clouds=("aws",)))
+
+    assert not taken.unread
+    assert sum(call[3] == "cloudtrail:LookupEvents" for call in switchboard.calls) == before
+    assert _named(_last(store)) == {"aws"}
+
+
+def test_a_bucket_that_may_not_be_listed_is_said(config: Config, switchboard: Switchboard, store: Store) -> None:
+    trails = tuple(each.model_copy(update={"trail": "s3://nobodys-bucket"}) for each in config.aws)
+
+    taken = _fetch(store, config.model_copy(update={"aws": trails}), Selection(clouds=("aws",)))
+
+    assert taken.unread
+    assert not _named(_last(store))
+
+
+def _lines(store: Store) -> list[dict[str, Any]]:
+    """A made-up file: a share of the very snapshot that the report lists, a line that is no JSON, one of nobody's."""
+    shared = next(
+        each
+        for each in _last(store).findings
+        if each.rule == "unknown-account-share" and each.kind == "aws.ec2.snapshot"
+    )
+    at = store.run(2).started_at
+    return [
+        {
+            "eventVersion": "1.09",
+            "eventSource": "ec2.amazonaws.com",
+            "eventName": "ModifySnapshotAttribute",
+            "eventTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+            "eventID": "11111111-2222-4333-8444-555555555555",
+            "awsRegion": shared.location,
+            "recipientAccountId": shared.account,
+            "sourceIPAddress": "203.0.113.9",
+            "userAgent": "aws-cli/2",
+            "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{shared.account}:user/eve", "accountId": "1"},
+            "requestParameters": {
+                "snapshotId": shared.subject.uid.rpartition("/")[2],
+                "attributeType": "CREATE_VOLUME_PERMISSION",
+                "createVolumePermission": {"add": {"items": [{"userId": "999988887777"}]}},
+            },
+            "responseElements": {"_return": True},
+        },
+        {"eventSource": "iam.amazonaws.com", "eventName": "CreateUser"},
+    ]
+
+
+def test_a_file_of_records_names_somebody_too_and_says_what_it_could_not_read(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "trail.jsonl"
+    path.write_text("\n".join([*map(json.dumps, _lines(store)), "{not json", ""]))
+
+    taken = audit.import_files(store, [path, path])
+
+    assert (taken.events, taken.new) == (1, 1)
+    assert sum(taken.broken.values()) >= 2
+    named = {event.actor for each in _last(store).findings for event in each.attribution}
+    assert any(actor.endswith(":user/eve") for actor in named)
+
+
+def test_a_file_that_is_not_there_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        audit.import_files(store, [tmp_path / "none.json"])
+
+
+def test_an_event_that_came_later_explains_nothing_earlier(store: Store, config: Config) -> None:
+    _fetch(store, config)
+    run = store.run(2)
+    early = replace(run, finished_at=store.run(1).finished_at)
+
+    assert not _named(diff(store, early, against_run(store, store.run(1))))
