@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.attacks import ATTACKS, INVISIBLE, Attack, Trace
 from benchmarks.estate import VENDOR, Estate
-from snapbase.cohort import SUBJECT
 from snapbase.finding import Finding, Report
 from snapbase.model import Run
 from snapbase.operations import approve as approving
 from snapbase.operations import origins, trusting
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.report import Options, reporters
+from snapbase.rotation.cohort import SUBJECT
 from snapbase.store import Store
 from snapbase.trust import TrustedEntry, TrustList
 

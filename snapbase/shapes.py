@@ -30,9 +30,7 @@ AwsOrganizationId = Annotated[str, _shaped("an AWS organisation id (o-...)", r"^
 GUID = r"(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Guid = Annotated[str, _shaped("an Azure id (8-4-4-4-12 hexadecimal digits)", GUID, to_lower=True)]
 GcpProject = Annotated[str, _shaped("a GCP project id or number", r"^([a-z][a-z0-9.:-]{4,61}[a-z0-9]|[0-9]{6,})$")]
-GcpParent = Annotated[
-    str, _shaped("folders/NUMBER or organizations/NUMBER", r"^(folders|organizations)/[0-9]{1,19}$")
-]
+GcpParent = Annotated[str, _shaped("folders/NUMBER or organizations/NUMBER", r"^(folders|organizations)/[0-9]{1,19}$")]
 ServiceAccount = Annotated[str, _shaped("a service account's mail", r"^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$")]
 OrganizationId = Annotated[
     str, _shaped("an AWS organisation id (o-...) or a GCP organisation number", r"^(o-[a-z0-9]{10,32}|[0-9]{6,})$")

@@ -11,8 +11,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from snapbase.config import TrustSection
 from snapbase.model import Principal, PrincipalKind
+from snapbase.settings import TrustSection
 
 
 class TrustClass(StrEnum):

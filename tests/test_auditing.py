@@ -12,7 +12,6 @@ import pytest
 
 from snapbase import sandbox
 from snapbase.collect.engine import Selection
-from snapbase.config import Config
 from snapbase.errors import UsageError
 from snapbase.finding import Report
 from snapbase.operations import audit, demo
@@ -22,6 +21,7 @@ from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws import cloudtrail
 from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, REGIONS
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import Config
 from snapbase.store import Store
 
 EVERYTHING = Selection()

@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapbase.cohort import (
+from snapbase.diff import ChangeType
+from snapbase.model import (
+    Access,
+    Approval,
+    Grant,
+    Limits,
+    Miss,
+    Principal,
+    PrincipalKind,
+    Resource,
+    ResourceType,
+    Scope,
+    State,
+)
+from snapbase.rotation.cohort import (
     Approved,
     Around,
     Cohort,
@@ -25,23 +39,9 @@ from snapbase.cohort import (
     policy_of,
     stopped,
 )
-from snapbase.diff import ChangeType
-from snapbase.ledger import Ledger, stopped_change
-from snapbase.model import (
-    Access,
-    Approval,
-    Grant,
-    Limits,
-    Miss,
-    Principal,
-    PrincipalKind,
-    Resource,
-    ResourceType,
-    Scope,
-    State,
-)
-from snapbase.origin import Evidence, origins_of
-from snapbase.rhythm import History, Proposal, digest_of
+from snapbase.rotation.ledger import Ledger, stopped_change
+from snapbase.rotation.origin import Evidence, origins_of
+from snapbase.rotation.rhythm import History, Proposal, digest_of
 
 NOW = datetime(2026, 11, 25, 6, tzinfo=UTC)
 DAY = timedelta(days=1)

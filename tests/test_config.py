@@ -8,8 +8,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from snapbase.config import Config, load, store_url
+from snapbase.config import load, store_url
 from snapbase.errors import ConfigurationError
+from snapbase.settings import Config
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

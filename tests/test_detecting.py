@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from snapbase.config import Config
 from snapbase.errors import ApprovalRefused
 from snapbase.event import Action, Actor, ActorKind, Event, Result
 from snapbase.finding import Finding, Report
@@ -17,6 +16,7 @@ from snapbase.operations import detecting, trusting
 from snapbase.operations.diff import against_baseline, against_run, diff, finished_run
 from snapbase.rules.detected import detections
 from snapbase.rules.estate import Tuning
+from snapbase.settings import Config
 from snapbase.store import Store, bundle
 from snapbase.trust import TrustList
 from tests.store.world import EUROPE, OUTSIDER, grant, reading, seen, snapshot

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from snapbase.audit.log import audit_logs
 from snapbase.collect.collector import collectors
+from snapbase.finding import Attack
 from snapbase.rules import rules
 from snapbase.rules.detected import detections
 
@@ -28,13 +30,27 @@ def _kinds() -> str:
 
 def _rules() -> str:
     rows = ["| rule | says | severity | ATT&CK | what it cannot see |", "|---|---|---|---|---|"]
-    for rule in (*rules(), *detections()):
-        attack = " ".join((*rule.attack.techniques, *rule.attack.data_components))
-        rows.append(f"| `{rule.id}` | {rule.title} | {rule.severities} | {attack} | {rule.blind} |")
+    rows += [_row(each.id, each.title, each.severities, each.attack, each.blind) for each in rules()]
+    rows += [_row(each.id, each.title, each.severities, each.attack, each.blind) for each in detections()]
     return "\n".join(rows)
 
 
-@pytest.mark.parametrize(("name", "table"), [("kinds", _kinds()), ("rules", _rules())])
+def _row(name: str, title: str, severities: str, attack: Attack, blind: str) -> str:
+    techniques = " ".join((*attack.techniques, *attack.data_components))
+    return f"| `{name}` | {title} | {severities} | {techniques} | {blind} |"
+
+
+def _logs() -> str:
+    rows = ["| behaviour | log | event names | known from |", "|---|---|---|---|"]
+    for log in audit_logs():
+        for each in log.behaviours:
+            known = "real samples" if each.seen else "our own samples only"
+            rows.append(f"| {each.action} | {log.title} | {', '.join(f'`{name}`' for name in each.names)} | {known} |")
+    blind = [f"- **{log.title}** ({log.latency}): {log.blind}" for log in audit_logs()]
+    return "\n".join([*rows, "", "What the logs never show:", "", *blind])
+
+
+@pytest.mark.parametrize(("name", "table"), [("kinds", _kinds()), ("rules", _rules()), ("logs", _logs())])
 def test_generated_tables_are_current(name: str, table: str) -> None:
     pattern = re.compile(rf"<!-- {name} -->.*<!-- /{name} -->", re.DOTALL)
     block = f"<!-- {name} -->\n\n{table}\n\n<!-- /{name} -->"
@@ -53,6 +69,12 @@ def test_every_command_is_in_the_readme_and_has_help() -> None:
         "diff",
         "approve-baseline",
         "status",
+        "review",
+        "origins",
+        "shares",
+        "audit",
+        "policy",
+        "doctor",
         "demo",
         "sandbox",
         "baselines",

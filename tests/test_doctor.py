@@ -16,13 +16,13 @@ from snapbase import sandbox
 from snapbase.cli.app import app
 from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.engine import Selection
-from snapbase.config import AwsEntry, Config
 from snapbase.model import Miss, Outcome
 from snapbase.operations import demo, doctor, policy
 from snapbase.operations.doctor import Check, State
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws.story import MEMBER, OUTSIDER, REGIONS, ROLE
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import AwsEntry, Config
 from snapbase.store import schema
 
 KINDS = (

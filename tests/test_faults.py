@@ -12,7 +12,6 @@ import pytest
 from snapbase import sandbox
 from snapbase.collect import limit
 from snapbase.collect.engine import Selection
-from snapbase.config import Config
 from snapbase.errors import CredentialsError
 from snapbase.finding import Report
 from snapbase.model import Grant, Scope
@@ -21,6 +20,7 @@ from snapbase.operations import demo
 from snapbase.operations.collect import collect
 from snapbase.operations.diff import against_baseline, diff, exit_code
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import Config
 from snapbase.store import Store
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from snapbase.config import TicketSection
 from snapbase.finding import Report, Severity
 from snapbase.model import Run
 from snapbase.operations import tickets
@@ -19,6 +18,7 @@ from snapbase.operations.diff import against_baseline, against_run, diff, finish
 from snapbase.rules import findings
 from snapbase.rules.example import appeared
 from snapbase.rules.rule import Context
+from snapbase.settings import TicketSection
 from snapbase.store import Store
 from snapbase.ticket import Claim, Standing, claimed
 from snapbase.trust import TrustList

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from snapbase.config import TrustedAccount, TrustSection
 from snapbase.errors import ConfigurationError
 from snapbase.model import Principal, PrincipalKind
+from snapbase.settings import TrustedAccount, TrustSection
 from snapbase.trust import TrustClass, TrustedEntry, TrustList, from_config, worse
 from snapbase.vendors import names
 

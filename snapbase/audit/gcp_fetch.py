@@ -1,7 +1,7 @@
 """Reads Cloud Audit Logs with `entries.list`, project by project, each folder and organisation for itself.
 
-google-auth's own HTTP session is all it takes, which google-cloud-compute brings: google-cloud-logging would add four
-distributions and gRPC's ways of failing for one POST whose answer is wanted as plain JSON anyway.
+The caller sends the one POST that this takes: google-cloud-logging would add four distributions and gRPC's ways of
+failing for it, and plain JSON is wanted anyway.
 Source: logging.v2 discovery, `entries.list`; Cloud Logging, "Logging query language".
 """
 
@@ -33,25 +33,6 @@ Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 `Classify` knows."""
 Classify = Callable[[BaseException], Miss | None]
 """What an error means, in words; None if it is no cloud's answer but a bug."""
-
-
-def entries(web: Any, endpoint: str = "https://logging.googleapis.com") -> Callable[[Mapping[str, Any]], Any]:
-    """What POSTs a body to `entries.list` through google-auth's `AuthorizedSession`, and raises google-api-core's
-    errors. The scope cloud-platform.read-only is enough."""
-
-    def send(body: Mapping[str, Any]) -> Any:
-        from google.api_core.exceptions import from_http_response
-        from requests.exceptions import InvalidJSONError
-
-        answer = web.post(f"{endpoint}/v2/entries:list", json=dict(body), timeout=60.0)
-        if answer.status_code >= 400:
-            raise from_http_response(answer)
-        found = answer.json()
-        if not isinstance(found, dict):
-            raise InvalidJSONError("logging answered with no object")
-        return found
-
-    return send
 
 
 def source(container: str) -> Source:

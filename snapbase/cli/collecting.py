@@ -24,8 +24,8 @@ from snapbase.cli.context import (
 
 if TYPE_CHECKING:
     from snapbase.collect.engine import Progress, Selection
-    from snapbase.config import Config
     from snapbase.operations.collect import Collected
+    from snapbase.settings import Config
     from snapbase.store import Store
 
 

@@ -14,7 +14,7 @@ import typer
 from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
-    from snapbase.config import Config
+    from snapbase.settings import Config
     from snapbase.store import Store
 
 ConfigOption = Annotated[

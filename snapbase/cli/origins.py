@@ -11,8 +11,8 @@ from snapbase.cli.context import configuration, moment, opened, say
 from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
-    from snapbase.cohort import Cohort
     from snapbase.operations.origins import Proposed
+    from snapbase.rotation.cohort import Cohort
 
 RunOption = Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")]
 Format = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
@@ -206,7 +206,7 @@ def _few(values: Iterable[str]) -> str:
 
 
 def _span(low: float, high: float) -> str:
-    from snapbase.cohort import words
+    from snapbase.rotation.cohort import words
 
     first, last = words(timedelta(seconds=low)), words(timedelta(seconds=high))
     return first if first == last else f"{first} to {last}"

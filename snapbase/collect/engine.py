@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 from snapbase.collect.collector import CloudDescriptor, Collector, Target, account_scope, cloud, collectors
 from snapbase.collect.runtime import Runtime
 from snapbase.collect.stopping import Interrupted
-from snapbase.config import Config
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Aspect, Coverage, Miss, Observation, Outcome, Reading, Scope
+from snapbase.settings import Config
 
 CLOUDS = ("aws", "azure", "gcp")
 

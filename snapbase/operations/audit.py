@@ -12,13 +12,13 @@ from snapbase.audit.files import read_file
 from snapbase.audit.log import AuditLog, Broken, Fetched, audit_logs
 from snapbase.collect import engine
 from snapbase.collect.runtime import Runtime
-from snapbase.config import Config
 from snapbase.diff import Change, ChangeType
 from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
 from snapbase.finding import Finding
 from snapbase.model import Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
 from snapbase.operations.logs import READERS, Read
+from snapbase.settings import Config
 from snapbase.store import Store
 
 _Source = tuple[str, str, str]

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from snapbase.audit.log import audit_logs
 from snapbase.collect import engine
-from snapbase.config import Config
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
 from snapbase.model import ANYWHERE, Aspect, Reading, Run, Scope
 from snapbase.operations import audit, detecting, trusting
+from snapbase.settings import Config
 from snapbase.store import Store
 
 

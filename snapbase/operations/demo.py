@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snapbase.collect.engine import Selection
-from snapbase.config import Config, load
+from snapbase.config import load
 from snapbase.finding import Report
 from snapbase.model import Baseline
 from snapbase.operations import approve as approving
@@ -16,6 +16,7 @@ from snapbase.operations.diff import against_baseline, diff, exit_code, finished
 from snapbase.sandbox import Endpoints, attack
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from snapbase.sandbox.story import Act
+from snapbase.settings import Config
 from snapbase.store import Store
 
 DENIED_ACCOUNT_REGION = ("eu-west-1", "ec2:DescribeSnapshots")

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from snapbase.audit.log import audit_logs
-from snapbase.cohort import Jury, cover
-from snapbase.config import Config
 from snapbase.diff import WHOLE
 from snapbase.event import Action, ActorKind, Event
 from snapbase.finding import Finding
 from snapbase.model import Approval, BaselineScope, Cloud, Json, Pin, Principal, Run
 from snapbase.operations import trusting
+from snapbase.rotation.cohort import Jury, cover
 from snapbase.rules.detected import ENTRY, detected, key_in
 from snapbase.rules.estate import Estate, Facts, Known, Tuning
 from snapbase.rules.timeline import LEARNING, EventKey, Habit, Timeline, key_of, timeline
+from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.store.lookup import Met
 from snapbase.trust import TrustList, unresolved

@@ -19,11 +19,11 @@ from snapbase.collect.collector import Collector, Connection, Target, cloud, col
 from snapbase.collect.engine import CLOUDS, Selection
 from snapbase.collect.limit import Limiter, Retry
 from snapbase.collect.runtime import Runtime
-from snapbase.config import Config
 from snapbase.errors import ConfigurationError, CredentialsError, StoreError
 from snapbase.model import ANYWHERE, Miss, Outcome, Scope
 from snapbase.operations import policy
 from snapbase.operations.logs import READERS
+from snapbase.settings import Config
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snapbase.config import Config
 from snapbase.errors import ApprovalRefused, ConfigurationError, NotFound, UsageError
 from snapbase.model import Approval, Baseline, BaselineScope
 from snapbase.operations.approve import claimed_identity
+from snapbase.settings import Config
 from snapbase.store import Store, bundle
 from snapbase.store.baselines import APPROVALS, Sign, confirmations, in_force, revocations
 from snapbase.store.evidence import Check, Verified

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from snapbase.cohort import Approved, Cohort
 from snapbase.diff import ChangeType
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run, RunState
 from snapbase.operations.approve import claimed_identity
 from snapbase.operations.diff import against_baseline
 from snapbase.operations.rotation import Window, judged_by
-from snapbase.origin import Evidence
-from snapbase.rhythm import History, Proposal
+from snapbase.rotation.cohort import Approved, Cohort
+from snapbase.rotation.origin import Evidence
+from snapbase.rotation.rhythm import History, Proposal
 from snapbase.store import Store
 from snapbase.store.baselines import Sign
 from snapbase.store.cohorts import encode, entry, subject

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from snapbase.cohort import (
+from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
+from snapbase.finding import Heartbeat
+from snapbase.model import Pin, Run, Scope
+from snapbase.rotation.cohort import (
     SUBJECT,
     Approved,
     Around,
@@ -21,12 +24,9 @@ from snapbase.cohort import (
     policy_of,
     stopped,
 )
-from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
-from snapbase.finding import Heartbeat
-from snapbase.ledger import Ledger, stopped_change, stopped_entry
-from snapbase.model import Pin, Run, Scope
-from snapbase.origin import Origin, is_named, origins_of, said_by
-from snapbase.rhythm import digest_of
+from snapbase.rotation.ledger import Ledger, stopped_change, stopped_entry
+from snapbase.rotation.origin import Origin, is_named, origins_of, said_by
+from snapbase.rotation.rhythm import digest_of
 from snapbase.store import Store
 
 _PRESENCE = (ChangeType.APPEARED, ChangeType.DISAPPEARED)

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from snapbase.config import TicketSection
 from snapbase.finding import Finding, Report
 from snapbase.model import State
+from snapbase.settings import TicketSection
 from snapbase.store import Store
 from snapbase.ticket import Claim, Standing, claimed
 

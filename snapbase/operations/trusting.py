@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from snapbase.config import Config
 from snapbase.model import ANYWHERE, Coverage, Json, Run
+from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
 from snapbase.vendors import names

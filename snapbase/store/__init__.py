@@ -9,10 +9,10 @@ from typing import Self
 
 from sqlalchemy import Engine, select
 
-from snapbase.cohort import Passage
 from snapbase.diff import Candidate
 from snapbase.event import Event
 from snapbase.model import Approval, Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
+from snapbase.rotation.cohort import Passage
 from snapbase.store import (
     baselines,
     bundle,

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, insert, select
 
-from snapbase.cohort import SUBJECT, Approved, Cohort, Place, Rhythm
 from snapbase.model import Approval, Grant, Principal, Scope
+from snapbase.rotation.cohort import SUBJECT, Approved, Cohort, Place, Rhythm
 from snapbase.store import baselines, codec, tables
 
 ENTRY = "cohort:"

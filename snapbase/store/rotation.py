@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
-from snapbase.cohort import Passage
 from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, ResourceType, Scope, State
+from snapbase.rotation.cohort import Passage
 from snapbase.store import codec, tables
 from snapbase.store.history import alive, chunks, states_of
 

@@ -1,6 +1,6 @@
 """What is done to the sandbox through Google's own clients is found in its audit logs afterwards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 
 from snapbase.audit import gcp_fetch
-from snapbase.audit.gcp_fetch import OPERATION, OVERLAP, entries, fetch, query, source
+from snapbase.audit.gcp_fetch import OPERATION, OVERLAP, fetch, query, source
 from snapbase.audit.log import Fetched
 from snapbase.collect.gcp.disk import COLLECTOR as DISK
 from snapbase.collect.gcp.errors import classify
@@ -20,7 +20,6 @@ from snapbase.collect.gcp.iam import COLLECTOR as IAM
 from snapbase.collect.gcp.instant_snapshot import COLLECTOR as INSTANT_SNAPSHOT
 from snapbase.collect.gcp.session import Session
 from snapbase.collect.gcp.snapshot import COLLECTOR as SNAPSHOT
-from snapbase.config import GcpEntry
 from snapbase.event import Action, ActorKind, Event, Result
 from snapbase.model import Miss, Outcome
 from snapbase.sandbox.faults import FaultKind, Switchboard
@@ -28,11 +27,30 @@ from snapbase.sandbox.gcp import story
 from snapbase.sandbox.gcp.clients import bind, bind_container, client, insert, signed_in
 from snapbase.sandbox.gcp.estate import ORGANIZATION
 from snapbase.sandbox.gcp.server import GcpSandbox
+from snapbase.settings import GcpEntry
 from tests.collect.gcp.reader import PROJECT, Google
 
 CONTAINER, ZONE = f"projects/{PROJECT}", "europe-west1-b"
 ADA = "ada@acme.example"
 EVERYONE = {"role": "roles/compute.storageAdmin", "members": ["allAuthenticatedUsers"]}
+
+
+def entries(web: Any, endpoint: str = "https://logging.googleapis.com") -> Callable[[Mapping[str, Any]], Any]:
+    """As the collectors' session does it: one POST, google-api-core's errors."""
+
+    def send(body: Mapping[str, Any]) -> Any:
+        from google.api_core.exceptions import from_http_response
+        from requests.exceptions import InvalidJSONError
+
+        answer = web.post(f"{endpoint}/v2/entries:list", json=dict(body), timeout=60.0)
+        if answer.status_code >= 400:
+            raise from_http_response(answer)
+        found = answer.json()
+        if not isinstance(found, dict):
+            raise InvalidJSONError("logging answered with no object")
+        return found
+
+    return send
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from snapbase.collect import engine
 from snapbase.collect.collector import CloudDescriptor, Collector, Target, Where, account_scope
 from snapbase.collect.engine import Progress, Selection
-from snapbase.config import Config
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Aspect, Miss, Observation, Outcome, Reading, Resource, Scope
+from snapbase.settings import Config
 
 KIND = "aws.ec2.snapshot"
 EVERYTHING = Selection()

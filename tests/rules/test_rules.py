@@ -46,7 +46,8 @@ def test_findings_are_sorted_by_severity_then_rule_then_uid() -> None:
 
 def test_rule_ids_are_those_of_the_contract() -> None:
     assert {rule.id for rule in rules()} == {
-        "approval-expired", "backup-stopped", "bearer-access", "coverage-lost", "early-deletion", "encryption-weakened", "foreign-key",
+        "approval-expired", "backup-stopped", "bearer-access", "coverage-lost", "early-deletion",
+        "encryption-weakened", "foreign-key",
         "inherited-share", "network-exposure", "origin-violated", "protection-weakened", "public-share",
         "share-removed", "sharing-unreadable", "snapshot-appeared", "snapshot-disappeared", "snapshot-modified",
         "snapshot-replaced", "standing-share", "trust-lost", "trust-widened", "trusted-share",

@@ -7,9 +7,9 @@ from snapbase.collect.aws.errors import CallFailed, classify
 from snapbase.collect.aws.session import Clients, Region
 from snapbase.collect.collector import CloudDescriptor, Target, Where
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AwsEntry
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Miss, Outcome
+from snapbase.settings import AwsEntry
 
 _HINT = "Sign in (aws sso login), export AWS_ACCESS_KEY_ID, or set `profile` in [[aws]]."
 

@@ -16,8 +16,8 @@ from snapbase import __version__
 from snapbase.collect.aws.errors import CallFailed, classify, vanished, verdict
 from snapbase.collect.aws.policy import Unclear
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AwsEntry
 from snapbase.model import Grant, Miss, Observation, Outcome, Resource
+from snapbase.settings import AwsEntry
 
 _HOMES = {"aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1", "aws-eusc": "eusc-de-east-1"}
 """Where each partition but the first has Organizations (botocore's endpoints; aws-eusc has one region only)."""

@@ -11,8 +11,8 @@ from snapbase.collect.azure.paging import pager
 from snapbase.collect.azure.signin import SignIn
 from snapbase.collect.collector import Target, Where
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AzureEntry
 from snapbase.model import ANYWHERE, Miss, Outcome
+from snapbase.settings import AzureEntry
 
 T = TypeVar("T")
 

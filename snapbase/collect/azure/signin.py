@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from snapbase.config import AzureEntry, is_loopback
 from snapbase.errors import CredentialsError
+from snapbase.settings import AzureEntry, is_loopback
 
 PUBLIC = "https://management.azure.com"
 

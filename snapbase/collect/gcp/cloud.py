@@ -8,9 +8,9 @@ from snapbase.collect.gcp.errors import CallFailed, ListTruncated, classify, mis
 from snapbase.collect.gcp.hierarchy import Hierarchy
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
 from snapbase.collect.runtime import Runtime
-from snapbase.config import GcpEntry
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Cloud
+from snapbase.settings import GcpEntry
 
 _ACTIVE = 1
 """`google.cloud.resourcemanager.v3.Project.State.ACTIVE`, and a folder's; the other is the month before deletion."""

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from snapbase.collect.gcp.custom_roles import CustomRoles
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, is_cloud_error, passing
 from snapbase.collect.runtime import Runtime
-from snapbase.config import GcpEntry, is_loopback
 from snapbase.errors import CredentialsError
 from snapbase.model import Cloud
+from snapbase.settings import GcpEntry, is_loopback
 
 T = TypeVar("T")
 

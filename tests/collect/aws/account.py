@@ -16,10 +16,10 @@ from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Collector, collectors
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AwsEntry
 from snapbase.model import Grant, Observation, Scope
 from snapbase.sandbox.aws.server import AwsSandbox
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import AwsEntry
 
 ACCOUNT = "123456789012"
 HOME = "us-east-1"

@@ -13,11 +13,11 @@ from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AwsEntry
 from snapbase.model import Grant, Observation, Principal, PrincipalKind, Scope
 from snapbase.sandbox.aws.server import AwsSandbox
 from snapbase.sandbox.aws.story import MEMBER, REGIONS, ROLE
 from snapbase.sandbox.faults import Switchboard
+from snapbase.settings import AwsEntry
 
 HOME, ELSEWHERE = REGIONS
 PUBLIC = Principal(PrincipalKind.PUBLIC, "all")

@@ -16,10 +16,10 @@ from snapbase.collect.aws.cloud import AwsConnection
 from snapbase.collect.collector import CloudDescriptor, collectors
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AwsEntry, Config
 from snapbase.model import Observation, Reading
 from snapbase.operations import policy
 from snapbase.sandbox.aws.story import MANAGEMENT, REGIONS
+from snapbase.settings import AwsEntry, Config
 from tests.collect.aws.reader import Amazon, plain_client
 
 ALWAYS = ("sts:AssumeRole", "sts:GetCallerIdentity")

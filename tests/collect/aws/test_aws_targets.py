@@ -9,11 +9,11 @@ from moto.organizations.models import organizations_backends
 from snapbase.collect.aws.errors import CallFailed, classify
 from snapbase.collect.aws.session import Clients, home_region
 from snapbase.collect.collector import Where, collectors
-from snapbase.config import AwsEntry
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Outcome, Scope
 from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, OUTSIDER, REGIONS
 from snapbase.sandbox.faults import Fault, FaultKind
+from snapbase.settings import AwsEntry
 from tests.collect.aws.reader import HOME, Amazon, plain_client, read, runtime
 
 BASE = {"ec2:DescribeRegions", "organizations:ListAccounts", "sts:AssumeRole", "sts:GetCallerIdentity"}

@@ -159,7 +159,7 @@ def test_a_region_without_the_service_has_none(
 ) -> None:
     """Only where botocore knows of no endpoint and there is no such host; a broken network is no proof."""
     from snapbase.collect.aws.cloud import CLOUD
-    from snapbase.config import AwsEntry
+    from snapbase.settings import AwsEntry
 
     def lookup(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(answer, "no such name")

@@ -10,13 +10,13 @@ from snapbase.collect.azure.session import AzureConnection
 from snapbase.collect.collector import Collector, Target, collectors
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AzureEntry
 from snapbase.model import Grant, Observation, Scope
 from snapbase.sandbox.azure.answers import Answer
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.estate import Body
 from snapbase.sandbox.azure.server import SUBSCRIPTIONS, AzureSandbox
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import AzureEntry
 
 SUBSCRIPTION = SUBSCRIPTIONS[0]
 GROUP = "rg-one"

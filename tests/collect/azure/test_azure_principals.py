@@ -12,12 +12,12 @@ from snapbase.collect.azure.errors import Unread, classify
 from snapbase.collect.azure.rbac_eligible import LATENT
 from snapbase.collect.azure.roles import SOMEBODY_ELSES_LINK
 from snapbase.collect.azure.signin import SignIn
-from snapbase.config import AzureEntry
 from snapbase.model import ANYWHERE, Observation, Outcome, Principal, PrincipalKind
 from snapbase.sandbox.azure import roles
 from snapbase.sandbox.azure.answers import Answer
 from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, TENANT
 from snapbase.sandbox.faults import FaultKind
+from snapbase.settings import AzureEntry
 from tests.collect.azure.arm import GROUP, HERE, SUBSCRIPTION, WHO, Arm, grants, held
 
 OTHER = "00000000-0000-4000-8000-0000000000ee"

@@ -17,13 +17,13 @@ from snapbase.collect.azure.signin import PUBLIC, SignIn, origin
 from snapbase.collect.collector import Target, cloud, collectors
 from snapbase.collect.limit import Limiter, Retry
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AzureEntry
 from snapbase.model import ANYWHERE, Miss, Outcome, Scope
 from snapbase.sandbox.azure import roles
 from snapbase.sandbox.azure.answers import Answer
 from snapbase.sandbox.azure.estate import Body
 from snapbase.sandbox.azure.server import SUBSCRIPTIONS, TENANT, AzureSandbox
 from snapbase.sandbox.faults import FaultKind, Switchboard
+from snapbase.settings import AzureEntry
 from tests.collect.azure.arm import GROUP, HERE, SUBSCRIPTION, WHO, Arm
 from tests.collect.azure.makers import BESIDE, MAKERS
 

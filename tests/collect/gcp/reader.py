@@ -10,11 +10,11 @@ from snapbase.collect.collector import Collector, Target
 from snapbase.collect.gcp.cloud import CLOUD
 from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
-from snapbase.config import GcpEntry
 from snapbase.model import Grant, Miss, Observation, Scope
 from snapbase.sandbox.faults import Fault, FaultKind
 from snapbase.sandbox.gcp.estate import ORGANIZATION, Shelf
 from snapbase.sandbox.gcp.server import GcpSandbox
+from snapbase.settings import GcpEntry
 
 PROJECT = "prod-data"
 SNAPSHOTS = Shelf(PROJECT, "global", "snapshots")

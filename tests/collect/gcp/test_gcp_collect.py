@@ -11,12 +11,12 @@ from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.gcp import iam, image, snapshot
 from snapbase.collect.gcp.cloud import CLOUD
 from snapbase.collect.gcp.errors import permission
-from snapbase.config import GcpEntry
 from snapbase.errors import CredentialsError
 from snapbase.model import ANYWHERE, Observation, Outcome, Scope
 from snapbase.sandbox.faults import FaultKind
 from snapbase.sandbox.gcp import answers, story
 from snapbase.sandbox.gcp.estate import ORGANIZATION, Estate
+from snapbase.settings import GcpEntry
 from tests.collect.gcp.reader import FOLDER, PROJECT, SNAPSHOTS, Google, broken_off
 
 READ_ONLY = {

@@ -9,7 +9,7 @@ from google.auth import credentials
 
 from snapbase.collect.gcp.session import SCOPES, Session
 from snapbase.collect.runtime import Runtime
-from snapbase.config import GcpEntry
+from snapbase.settings import GcpEntry
 
 WIDE = "https://www.googleapis.com/auth/cloud-platform"
 ROBOT = "collector@prod-data.iam.gserviceaccount.com"

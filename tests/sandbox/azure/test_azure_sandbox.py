@@ -10,13 +10,13 @@ from snapbase.collect.azure import compute_snapshot
 from snapbase.collect.azure.session import AzureConnection
 from snapbase.collect.collector import collectors
 from snapbase.collect.runtime import Runtime
-from snapbase.config import AzureEntry
 from snapbase.model import Observation, Scope
 from snapbase.sandbox.azure import roles, story
 from snapbase.sandbox.azure.bodies import Malformed, check_authorization, check_compute, check_subscription
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, AzureSandbox, routes
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import AzureEntry
 
 HERE = f"/subscriptions/{SUBSCRIPTIONS[0]}"
 DEFINITION = "Microsoft.ManagedServices/registrationDefinitions/00000000-0000-4000-8000-000000000001"

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from snapbase.cohort import EARLY, SUBJECT, Approved, Fate, Passage, Place, Verdict
 from snapbase.diff import PRESENCE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.model import Json, Scope
+from snapbase.rotation.cohort import EARLY, SUBJECT, Approved, Fate, Passage, Place, Verdict
 
 EXAMPLES = 3
 _VALUES = 20

@@ -14,7 +14,9 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple, TypeVar
 
-from snapbase.cohort import (
+from snapbase.diff import entries
+from snapbase.model import Grant, State
+from snapbase.rotation.cohort import (
     Cohort,
     Passage,
     Place,
@@ -26,9 +28,7 @@ from snapbase.cohort import (
     policy_of,
     posture_of,
 )
-from snapbase.diff import entries
-from snapbase.model import Grant, State
-from snapbase.origin import Evidence, Origin, origins_of
+from snapbase.rotation.origin import Evidence, Origin, origins_of
 
 SAMPLES = 20
 _RARE = 0.01

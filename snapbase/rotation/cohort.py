@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from snapbase.model import Approval, Grant, Json, Resource, Scope, State
-from snapbase.origin import Evidence, Origin, origins_of
+from snapbase.rotation.origin import Evidence, Origin, origins_of
 
 SUBJECT = "origin:"
 """What the subject of an approved cohort's pin begins with."""

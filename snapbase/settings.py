@@ -1,0 +1,212 @@
+"""The configuration as values: every section and key, validated. Nothing here reads a file or the environment."""
+
+import hashlib
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from snapbase.shapes import (
+    GUID,
+    AwsAccountId,
+    AwsOrganizationId,
+    AwsRegion,
+    AwsRole,
+    AwsTrail,
+    Domain,
+    GcpParent,
+    GcpProject,
+    Guid,
+    Holder,
+    KindGlob,
+    Name,
+    Network,
+    OrganizationId,
+    ServiceAccount,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine: the only place where plain http and anonymous credentials go."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+class _Entry(_Section):
+    endpoint: str | None = None
+    skip: tuple[KindGlob, ...] = ()
+    """Kinds that are not read here: `gcp.sql.*` where no project uses Cloud SQL."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _https_or_loopback(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).scheme != "https" and not is_loopback(value):
+            raise ValueError("plain http is accepted for loopback hosts only")
+        return value
+
+
+class AwsEntry(_Entry):
+    """One `[[aws]]`: one set of credentials and the accounts it reads."""
+
+    endpoint: str | None = Field(default=None, validation_alias=AliasChoices("endpoint", "endpoint_url"))
+    """Also `endpoint_url`, as in ~/.aws/config."""
+    name: Name = "aws"
+    profile: str | None = None
+    accounts: tuple[AwsAccountId, ...] = ()
+    """Empty: the organisation's accounts if `organization`, else the credentials' own account."""
+    organization: bool = False
+    role: AwsRole | None = None
+    """Role name to assume in every account but the credentials' own: `snapbase-collector`; or a full ARN template."""
+    external_id: str | None = None
+    regions: tuple[AwsRegion, ...] = ()
+    """Empty: every region enabled in the account."""
+    home_region: AwsRegion = "us-east-1"
+    partition: Literal["aws", "aws-cn", "aws-us-gov", "aws-eusc"] = "aws"
+    trail: AwsTrail | None = None
+    """`s3://bucket/prefix` of a CloudTrail trail, read instead of each region's event history."""
+    trail_organization: AwsOrganizationId | None = None
+    """Where that trail is an organisation's: its id."""
+
+
+class AzureEntry(_Entry):
+    """One `[[azure]]`: one tenant's credential and the subscriptions it reads."""
+
+    name: Name = "azure"
+    tenant_id: Guid | None = None
+    subscriptions: tuple[Guid, ...] = ()
+    """Empty: every subscription visible to the credential."""
+
+
+class GcpEntry(_Entry):
+    """One `[[gcp]]`: one credential and the projects it reads."""
+
+    name: Name = "gcp"
+    projects: tuple[GcpProject, ...] = ()
+    """Empty: every project the credential can find."""
+    parents: tuple[GcpParent, ...] = ()
+    """Folders and organisations: every active project below them, besides `projects`."""
+    quota_project: GcpProject | None = None
+    impersonate: ServiceAccount | None = None
+    """A service account to impersonate."""
+
+
+class TrustedAccount(_Section):
+    """An account, subscription, project, service account or user outside our own that may hold our data."""
+
+    id: Holder
+    name: str = ""
+    reason: Annotated[str, StringConstraints(min_length=3)]
+    until: date | None = None
+    kinds: tuple[KindGlob, ...] = ()
+    """Only for these kinds; empty: all."""
+    sources: tuple[str, ...] = ()
+    """Only for snapshots of these disks, volumes or databases (globs); empty: all."""
+
+    @field_validator("id")
+    @classmethod
+    def _lower_guid(cls, value: str) -> str:
+        """Azure's ids are compared in lower case."""
+        return value.lower() if re.match(GUID, value) else value
+
+
+class TrustSection(_Section):
+    accounts: tuple[TrustedAccount, ...] = ()
+    organizations: tuple[OrganizationId, ...] = ()
+    """Organisations that are ours beside the one collected: AWS o-..., GCP organisation numbers."""
+    tenants: tuple[Guid, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    vendors: Path | None = None
+    """Names for account ids, in the shape of `known_aws_accounts`: labels in reports, never trust."""
+
+
+class CollectSection(_Section):
+    threads: Annotated[int, Field(ge=1, le=256)] = 16
+    sample: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of the inferred resources whose sharing is read anyway."""
+    give_up_after: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds after which a call that a cloud throttles or fails is no longer repeated."""
+    kinds: tuple[KindGlob, ...] = ()
+    """Only these kinds (globs); empty: all."""
+
+
+class StoreSection(_Section):
+    url: str | None = None
+
+
+class ReportSection(_Section):
+    fail_on: Literal["critical", "high", "medium", "low", "info"] = "low"
+
+
+class AuditSection(_Section):
+    enabled: bool = True
+    """Whether a run reads the clouds' audit logs, too."""
+    keep_days: Annotated[int, Field(ge=1)] = 400
+    """Days after which an event is forgotten."""
+
+
+class TicketSection(_Section):
+    tags: tuple[str, ...] = ()
+    """Tag or label keys under which a snapshot may name the change it belongs to; empty: none may."""
+    pattern: str = r"[A-Za-z][A-Za-z0-9]*-?[0-9]+"
+    """What a ticket looks like, as a regular expression for the whole value."""
+    command: tuple[str, ...] = ()
+    """Asked whether a ticket covers a snapshot: JSON on its standard input; exit 0 yes, 1 no."""
+    url: str | None = None
+    """Asked by POST instead; answers {"confirmed": true | false, "reason": "..."}."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+
+class DetectSection(_Section):
+    """What the rules on audit events are told of the estate; config.example.toml says of each what it is for."""
+
+    trusted_actors: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    burst: Annotated[int, Field(ge=1)] = 20
+    listings: Annotated[int, Field(ge=1)] = 10
+    window_hours: Annotated[float, Field(gt=0, le=720)] = 24.0
+    days: Annotated[int, Field(ge=1)] = 90
+
+
+class ApprovalSection(_Section):
+    four_eyes: bool = False
+    """An approval counts only once somebody else has confirmed it."""
+    signing_key: Path | None = None
+    """An Ed25519 private key (PEM or OpenSSH, without a passphrase) that signs every line of the approval log."""
+
+
+class Config(_Section):
+    """Everything snapbase can be told."""
+
+    aws: tuple[AwsEntry, ...] = ()
+    azure: tuple[AzureEntry, ...] = ()
+    gcp: tuple[GcpEntry, ...] = ()
+    trust: TrustSection = TrustSection()
+    collect: CollectSection = CollectSection()
+    store: StoreSection = StoreSection()
+    report: ReportSection = ReportSection()
+    audit: AuditSection = AuditSection()
+    tickets: TicketSection = TicketSection()
+    detect: DetectSection = DetectSection()
+    approval: ApprovalSection = ApprovalSection()
+
+    def digest(self) -> str:
+        """Changes when anything that decides what is read and how it is judged changes; where it is kept does not."""
+        told = self.model_dump_json(exclude={"store": {"url"}, "approval": True})
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
