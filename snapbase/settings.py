@@ -151,6 +151,13 @@ class AuditSection(_Section):
     """Days after which an event is forgotten."""
 
 
+class WatchSection(_Section):
+    every: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds from the beginning of one round of `snapbase watch` to the next."""
+    full: Annotated[float, Field(gt=0, le=86400)] = 3600.0
+    """Seconds after which a round reads everything, whatever the logs say."""
+
+
 class TicketSection(_Section):
     tags: tuple[str, ...] = ()
     """Tag or label keys under which a snapshot may name the change it belongs to; empty: none may."""
@@ -202,11 +209,12 @@ class Config(_Section):
     store: StoreSection = StoreSection()
     report: ReportSection = ReportSection()
     audit: AuditSection = AuditSection()
+    watch: WatchSection = WatchSection()
     tickets: TicketSection = TicketSection()
     detect: DetectSection = DetectSection()
     approval: ApprovalSection = ApprovalSection()
 
     def digest(self) -> str:
         """Changes when anything that decides what is read and how it is judged changes; where it is kept does not."""
-        told = self.model_dump_json(exclude={"store": {"url"}, "approval": True})
+        told = self.model_dump_json(exclude={"store": {"url"}, "approval": True, "watch": True})
         return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -226,6 +226,20 @@ def test_a_file_of_records_names_somebody_too_and_says_what_it_could_not_read(st
     assert any(actor.endswith(":user/eve") for actor in named)
 
 
+def test_credentials_that_are_gone_leave_no_log_complete(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fetch(store, config)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    taken = _fetch(store, config)
+
+    assert any("aws" in where for where in taken.unread)
+    gaps = {gap.scope.kind for gap, _ in store.coverage(store.head())}
+    assert gaps == {"aws.cloudtrail"}
+
+
 def test_a_file_that_is_not_there_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         audit.import_files(store, [tmp_path / "none.json"])
@@ -234,6 +248,7 @@ def test_a_file_that_is_not_there_is_an_error_in_words(store: Store, tmp_path: P
 def test_an_event_that_came_later_explains_nothing_earlier(store: Store, config: Config) -> None:
     _fetch(store, config)
     run = store.run(2)
-    early = replace(run, finished_at=store.run(1).finished_at)
+    began = store.run(1).started_at  # well before the theft: CloudTrail knows whole seconds only
+    early = replace(run, finished_at=began)
 
     assert not _named(diff(store, early, against_run(store, store.run(1))))

@@ -12,7 +12,7 @@ from snapbase.event import Action, Actor, ActorKind, Event, Result
 from snapbase.finding import Finding, Report
 from snapbase.model import Cloud, Grant, Principal, PrincipalKind, Run, Scope
 from snapbase.operations import approve as approving
-from snapbase.operations import detecting, trusting
+from snapbase.operations import detecting, evidence, trusting
 from snapbase.operations.diff import against_baseline, against_run, diff, finished_run
 from snapbase.rules.detected import detections
 from snapbase.rules.estate import Tuning
@@ -273,6 +273,50 @@ def test_a_share_approved_by_itself_may_be_used(store: Store) -> None:
     run(store, 2, grants=(grant(),))
 
     assert said(store) == []
+
+
+def test_an_approved_removal_is_no_approval_of_the_next_share(store: Store) -> None:
+    run(store, 0, grants=(grant(),))
+    approve(store, 0)
+    run(store, 1)
+    (removed,) = report(store).findings
+    approve(store, 1, findings=(removed.id,))
+    store.add_events([did(Action.SHARE, days=1.5), did(Action.UNSHARE, days=1.5, minutes=1)])
+    run(store, 2)
+
+    assert said(store) == ["share-then-unshare"]
+
+
+def test_a_snapshot_approved_whole_is_approved_with_its_holders_of_that_run(store: Store) -> None:
+    run(store, 0, grants=(grant(),))
+    approve(store, 0)
+    run(store, 1)
+    approve(store, 1, snapshots=(SNAPSHOT,))
+    store.add_events([did(Action.SHARE, days=1.5), did(Action.UNSHARE, days=1.5, minutes=1)])
+    run(store, 2)
+
+    assert said(store) == ["share-then-unshare"]
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_an_approval_that_does_not_count_settles_no_event(store: Store, *, revoked: bool) -> None:
+    """Nothing in the inventory changed meanwhile: both runs have one revision."""
+    first = run(store, 0)
+    approve(store, 0)
+    store.add_events([did(Action.SHARE, days=1), did(Action.UNSHARE, days=1, minutes=1)])
+    second = run(store, 2)
+    assert first.last_rev == second.last_rev
+    request = approving.Request(run=second, by="eve", reason="fine", allow_unknown=True)
+    line = approving.approve(store, approving.plan(store, request), at=DAY + timedelta(days=2), pending=not revoked)
+    if revoked:
+        evidence.revoke(store, line.id, by="ann", reason="it was not")
+    store.add_events([did(Action.INHIBIT, days=3, name="rbin:DeleteRule")])
+    run(store, 4)
+    other = next(each for each in told(store) if each.rule == "recovery-inhibited")
+
+    approve(store, 4, findings=(other.id,))
+
+    assert said(store) == ["unbaselined-share"]
 
 
 def _many(count: int, days: float, **fields: object) -> list[Event]:

@@ -184,6 +184,21 @@ def test_a_closed_door_hides_nothing_behind_it(
     assert (healed.findings, healed.complete) == ((), True)
 
 
+@pytest.mark.parametrize("call", ENTRY, ids=str)
+def test_a_closed_door_is_counted_also_where_nothing_is_known_behind_it(
+    store_url: str, clouds: Config, switchboard: Switchboard, call: Call
+) -> None:
+    selection = _selection(call.cloud, "azure" if call.cloud == "gcp" else "gcp")
+    fault = switchboard.break_(Fault(FaultKind.DENIED, operation=call.operation))
+    try:
+        with Store.open(store_url, write=True) as store:
+            found = collect(store, clouds, selection, progress=lambda _: None, stop=threading.Event())
+    finally:
+        switchboard.heal(fault)
+
+    assert found.unread
+
+
 @pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
 def test_with_every_door_closed_the_run_is_refused_and_nothing_is_gone(
     approved: Store, clouds: Config, switchboard: Switchboard, cloud: str

@@ -1,10 +1,11 @@
 """A filter may hide findings, never a hole; and no cloud's words reach the terminal as they are."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from snapbase.cli import _say
+from snapbase.cli import _say, main
 from snapbase.finding import CoverageGap
 from snapbase.model import ANYWHERE, Coverage, Scope
 from snapbase.operations.diff import Filter, exit_code, narrow
@@ -32,3 +33,15 @@ def test_an_error_carries_no_control_characters(capsys: pytest.CaptureFixture[st
     _say("first\n\x1b[31msecond")
 
     assert capsys.readouterr().err == "first\n\\u001b[31msecond\n"
+
+
+def test_a_severity_that_does_not_exist_is_told_before_anything_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["snapbase", "--store", f"sqlite:///{tmp_path}/s.db", "run", "--fail-on", "hihg"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert "There is no severity hihg." in capsys.readouterr().err

@@ -90,6 +90,7 @@ def test_without_configured_keys_nobody_can_claim_anything(store: Store) -> None
         ("import sys, json; q = json.load(sys.stdin); sys.exit(q['ticket'] != 'CHG123')", "confirmed", Severity.INFO),
         ("print('another volume'); raise SystemExit(1)", "refused", Severity.MEDIUM),
         ("raise SystemExit(7)", "unconfirmed", Severity.INFO),
+        (r"import sys; sys.stdout.buffer.write(b'\xff\x00no'); sys.exit(1)", "refused", Severity.MEDIUM),
         ("import time; time.sleep(9)", "unconfirmed", Severity.INFO),
     ],
 )

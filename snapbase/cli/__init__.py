@@ -1,6 +1,7 @@
 """The command line: parse -> operation -> report -> exit code."""
 
 import sys
+import traceback
 
 
 def main() -> None:
@@ -19,14 +20,16 @@ def main() -> None:
         _say("snapbase: stopped. What was recorded stays; nothing was taken for deleted.")
         code = 2
     except BrokenPipeError:
-        code = 0
+        # What was to be said was not read to its end, so nothing may be taken for fine.
+        sys.stderr.close()
+        code = 2
     except Exception as error:
         code = _click_error(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _click_error(error: Exception) -> int:
-    """Usage errors in click's own words; anything else is a bug and keeps its traceback."""
+    """Usage errors in click's own words; anything else is a bug, told with its traceback, and no drift."""
     import click
 
     if isinstance(error, click.exceptions.Exit):
@@ -37,7 +40,9 @@ def _click_error(error: Exception) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    raise error
+    traceback.print_exception(error)
+    _say("snapbase: this is a bug in snapbase; nothing that was recorded is lost.")
+    return 2
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ from snapbase.cli import (
     reporting,
     review,
     shares,
+    watching,
 )
 from snapbase.cli import baselines as log
 from snapbase.cli.context import ConfigOption, Globals, QuietOption, StoreOption
@@ -63,6 +64,7 @@ def _globals(
 
 
 app.command("run")(collecting.run)
+app.command("watch")(watching.watch)
 app.command("collect")(collecting.collect)
 app.command("diff")(reporting.diff)
 app.command("approve-baseline")(approving.approve_baseline)

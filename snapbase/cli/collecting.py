@@ -59,11 +59,13 @@ def run(
     allow_incomplete: Annotated[bool, typer.Option(help="Exit 0 where the only trouble is coverage.")] = False,
 ) -> None:
     """What cron calls: collect, diff against the approved baseline, one lock, one exit code."""
-    from snapbase.cli.reporting import rendered
+    from snapbase.cli.reporting import known_severity, rendered
     from snapbase.operations import diff as operation
     from snapbase.operations import tickets
 
     config = configuration(context)
+    if fail_on:
+        known_severity(fail_on)
     with opened(context, config, write=True) as store, store.lock():
         result = _collect(context, store, config, _selection(None, None, None, None))
         against = operation.against_baseline(store, result.run)
@@ -86,7 +88,7 @@ def _collect(context: typer.Context, store: "Store", config: "Config", selection
     from snapbase.operations.collect import collect as operation
 
     stop = threading.Event()
-    with _stopping(stop), _progress(context) as progress:
+    with stopping(stop), _progress(context) as progress:
         result = operation(store, config, selection, progress=progress, stop=stop)
     unread = f", {result.unread} not read completely" if result.unread else ""
     say(context, f"Run {result.run.id}: {result.resources:,} resources in {result.scopes} scopes{unread}.")
@@ -104,7 +106,7 @@ def _plan(context: typer.Context, config: "Config", selection: "Selection") -> N
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def stopping(stop: threading.Event) -> Iterator[None]:
     """The first Ctrl-C asks the run to end in order; the second ends it."""
 
     def ask(*_: object) -> None:

@@ -73,11 +73,11 @@ def publish(text: str, output: Path | None) -> None:
         file.write(text)
 
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def duration(text: str) -> timedelta:
-    """`90m`, `24h`, `7d`, `2w`."""
+    """`30s`, `90m`, `24h`, `7d`, `2w`."""
     unit = _UNITS.get(text[-1:])
     if unit is None or not text[:-1].isdigit():
         raise UsageError(f"{text} is not a length of time.", hint="Write 90m, 24h, 7d or 2w.")

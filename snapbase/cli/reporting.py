@@ -50,7 +50,7 @@ def diff(
 
     config = configuration(context)
     for level in filter(None, (severity, fail_on)):
-        _known_severity(level)
+        known_severity(level)
     with opened(context, config) as store:
         judged = operation.finished_run(store, newer if newer is not None else run)
         report = operation.diff(store, judged, _against(store, judged.id, baseline, older, newer, since))
@@ -92,7 +92,7 @@ def rendered(report: "Report", fmt: str, output: Path | None) -> str:
     return reporter.render(report, Options(width=width, colour=terminal))
 
 
-def _known_severity(text: str) -> None:
+def known_severity(text: str) -> None:
     from snapbase.finding import Severity
 
     if text not in list(Severity):

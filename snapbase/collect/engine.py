@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +26,19 @@ class Selection:
     accounts: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    scopes: frozenset[Scope] = field(default=frozenset(), kw_only=True)
+    """Of what the others leave, exactly these; empty: all."""
+
+    @classmethod
+    def of(cls, scopes: Collection[Scope]) -> "Selection":
+        """Exactly some scopes; nothing of other accounts is asked for."""
+        return cls(
+            clouds=tuple(sorted({each.cloud for each in scopes})),
+            accounts=tuple(sorted({each.account for each in scopes})),
+            locations=tuple(sorted({each.location for each in scopes})),
+            kinds=tuple(sorted({each.kind for each in scopes})),
+            scopes=frozenset(scopes),
+        )
 
     def __str__(self) -> str:
         places = (("cloud", self.clouds), ("account", self.accounts), ("region", self.locations))
@@ -38,6 +51,7 @@ class Selection:
             and (not self.accounts or scope.account in self.accounts)
             and (not self.locations or scope.location in self.locations)
             and self.takes_kind(scope.kind)
+            and (not self.scopes or scope in self.scopes)
         )
 
     def takes_kind(self, kind: str) -> bool:
@@ -77,20 +91,21 @@ def collect(
     selection: Selection,
     *,
     known: Mapping[Scope, int],
+    first: Collection[Scope] = frozenset(),
     progress: Callable[[Progress], None],
     stop: threading.Event,
 ) -> Iterator[Reading]:
     """One reading per scope, in order of completion. A failing scope never stops or hides another.
 
-    `known` maps the scopes that were ever read to how many resources they had: the fullest are read first, and those
-    that are no longer there to be read are said to be. An exception that no cloud explains is a bug: everything else
-    is still read, then it is raised as it is.
+    `known` maps the scopes that were ever read to how many resources they had: after those that are to be `first`, the
+    fullest are read first, and those that are no longer there to be read are said to be. An exception that no cloud
+    explains is a bug: everything else is still read, then it is raised as it is.
     """
     told = config.collect
     runtime = Runtime(threads=told.threads, stop=stop, sample=told.sample, give_up_after=told.give_up_after)
     try:
         plan = _plan(config, selection, runtime)
-        plan.scopes.sort(key=lambda each: -known.get(each.scope, 0))
+        plan.scopes.sort(key=lambda each: (each.scope not in first, -known.get(each.scope, 0)))
         yield from plan.readings
         yield from _vanished(plan, selection, known)
         yield from _read_all(plan.scopes, config.collect.threads, runtime, progress, stop, plan.bugs)
@@ -119,9 +134,9 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
 
 
 def targets(
-    config: Config, selection: Selection, *, stop: threading.Event, runtime: Runtime
+    config: Config, selection: Selection, *, stop: threading.Event, runtime: Runtime, shut: dict[str, Miss]
 ) -> Iterator[tuple[str, Target]]:
-    """Every selected place that can be entered, by cloud. What cannot be is for `collect` to say."""
+    """Every selected place that can be entered, by cloud; `shut` takes the entries and accounts that cannot be."""
     for name in CLOUDS:
         if selection.clouds and name not in selection.clouds:
             continue
@@ -131,13 +146,19 @@ def targets(
                 for target in descriptor.connect(entry, runtime).targets():
                     if stop.is_set():
                         return
-                    if target.failure is None and (not selection.accounts or target.account in selection.accounts):
+                    if selection.accounts and target.account not in selection.accounts:
+                        continue
+                    if target.failure is None:
                         yield name, target
-            except CredentialsError:
-                continue
+                    else:
+                        shut[f"{name} {target.account}"] = target.failure
+            except CredentialsError as error:
+                shut[f"[[{name}]] {entry.name}"] = Miss(Outcome.DENIED, f"{error.message} {error.hint}".strip())
             except Exception as error:
-                if descriptor.classify(error) is None:
+                miss = descriptor.classify(error)
+                if miss is None:
                     raise
+                shut[f"[[{name}]] {entry.name}"] = miss
 
 
 def _plan(config: Config, selection: Selection, runtime: Runtime) -> _Plan:

@@ -231,7 +231,8 @@ class Limiter:
                 refusal = bucket.refused(now)
                 wait = bucket.take(now) if refusal is None else 0.0
             if refusal is not None:
-                raise refusal
+                # Without the frames of those who got it before.
+                raise refusal.with_traceback(None)
             if wait <= 0:
                 return bucket, now
             self._wait(wait)

@@ -175,6 +175,9 @@ def _refuse(result: Plan) -> None:
     public = [f for f in result.approved if f.grantee and f.grantee.trust == TrustClass.ANYONE and f.change.after]
     foreign = (TrustClass.FORMER_ORG, TrustClass.UNKNOWN)
     unknown = [f for f in result.approved if f.grantee and f.grantee.trust in foreign and f.change.after]
+    # An exposure that an attribute alone shows, where the grants could not be read, names no holder.
+    public += [f for f in result.approved if f.grantee is None and f.rule == "public-share"]
+    unknown += [f for f in result.approved if f.grantee is None and f.rule == "bearer-access"]
     asked: list[tuple[str, str]] = []
     if public and not request.allow_public:
         asked.append((f"{_count(public)} with everyone", "--allow-public"))

@@ -2,8 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from snapbase.store import Store
 _Source = tuple[str, str, str]
 _Span = tuple[datetime, datetime]
 _BATCH = 5_000
+_GLOBAL = "global"
 FIRST = timedelta(days=1)
 """How far back a log is read the first time."""
 
@@ -38,6 +39,8 @@ class Taken:
     """Records that could not be read, by what is wrong with them."""
     unread: dict[str, str] = field(default_factory=dict)
     """Sources that could not be read to the end, and why."""
+    logs: dict[Scope, Miss | None] = field(default_factory=dict)
+    """Every log that was asked for, as a scope, and what was missed of it."""
 
 
 def import_files(store: Store, paths: Iterable[Path]) -> Taken:
@@ -78,26 +81,75 @@ def fetch(
     run_id: int,
     stop: threading.Event,
     progress: Callable[[str], None] = lambda _: None,
+    places: Collection[Scope] | None = None,
 ) -> Taken:
     """Reads every log of the selected accounts from where it was read to the last time. Needs the store's lock.
 
-    What could not be read is coverage like any other scope's: its kind is the log's name.
+    What could not be read is coverage like any other scope's: its kind is the log's name. With `places`, only the logs
+    that tell what was done in one of these scopes.
     """
     taken = Taken()
     marks, until = store.logs_read(), datetime.now(UTC)
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
+    shut: dict[str, Miss] = {}
+    asked: set[Scope] = set()
     try:
-        jobs = _jobs(config, selection, marks, until, runtime)
-        for job, stretches in runtime.map(_read, jobs):
-            missed = _take(store, taken, job.source, stretches)
-            scope = Scope(job.log.cloud, *job.source[1:], job.log.name)
-            _cover(store, run_id, scope, until, missed)
-            progress(f"{job.log.title} of {scope.account}/{scope.location}")
-            if missed is not None:
-                taken.unread[str(scope)] = missed.reason
+        jobs = _jobs(config, selection, marks, until, runtime, shut)
+        wanted = jobs if places is None else (each for each in jobs if _tells_of(each.scope, places))
+        for job, stretches in runtime.map(_read, wanted):
+            missed = _take(store, taken, job, stretches)
+            _cover(store, run_id, job.scope, until, missed)
+            asked.add(job.scope)
+            progress(f"{job.log.title} of {job.scope.account}/{job.scope.location}")
+    finally:
+        runtime.close()
+    taken.unread |= {where: miss.reason for where, miss in shut.items()}
+    if places is None and shut and not stop.is_set():
+        _unasked(store, run_id, selection, asked, next(iter(shut.values())), until)
+    return taken
+
+
+def _unasked(
+    store: Store, run_id: int, selection: engine.Selection, asked: Collection[Scope], miss: Miss, at: datetime
+) -> None:
+    """Logs that were read once and could not even be asked now: they must not stay complete."""
+    logs = {log.name for log in audit_logs()}
+    for scope in store.known_scopes():
+        if scope.kind in logs and scope not in asked and selection.takes(scope):
+            _cover(store, run_id, scope, at, miss)
+
+
+def _tells_of(log: Scope, places: Collection[Scope]) -> bool:
+    """Google's and Azure's logs are one for all locations; AWS's global services write to a region's."""
+    own = (each for each in places if (each.cloud, each.account) == (log.cloud, log.account))
+    return any(_GLOBAL in (log.location, each.location) or each.location == log.location for each in own)
+
+
+def poll(
+    store: Store, config: Config, marks: dict[Scope, datetime], *, skip: Collection[Scope], stop: threading.Event
+) -> Taken:
+    """Of every log but those to `skip`, what changed something since its mark, into the store. Needs its lock.
+
+    Cheaper than `fetch`, which reads listings too: so no watermark of the store moves, and the marks, which do, are the
+    caller's.
+    """
+    taken, until, stored = Taken(), datetime.now(UTC), store.logs_read()
+    runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
+    try:
+        jobs = _jobs(config, engine.Selection(), stored, until, runtime, {}, changes=True)
+        asked = (replace(job, since=marks.get(job.scope, job.since)) for job in jobs if job.scope not in skip)
+        for job, stretches in runtime.map(_read, asked):
+            if _take(store, taken, job, stretches, mark=False) is None:
+                marks[job.scope] = until
     finally:
         runtime.close()
     return taken
+
+
+def cover(store: Store, run_id: int, logs: Mapping[Scope, Miss | None], at: datetime) -> None:
+    """What was read of logs, and what not, as coverage."""
+    for scope, missed in logs.items():
+        _cover(store, run_id, scope, at, missed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +163,29 @@ class _Job:
     since: datetime
     until: datetime
 
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.log.cloud, *self.source[1:], self.log.name)
+
 
 def _jobs(
-    config: Config, selection: engine.Selection, marks: Mapping[_Source, _Span], until: datetime, runtime: Runtime
+    config: Config,
+    selection: engine.Selection,
+    marks: Mapping[_Source, _Span],
+    until: datetime,
+    runtime: Runtime,
+    shut: dict[str, Miss],
+    *,
+    changes: bool = False,
 ) -> Iterator[_Job]:
-    for cloud, target in engine.targets(config, selection, stop=runtime.stop, runtime=runtime):
+    for cloud, target in engine.targets(config, selection, stop=runtime.stop, runtime=runtime, shut=shut):
         for log in audit_logs():
             reader = READERS.get(log.name)
             if log.cloud == cloud and reader is not None and target.where in reader.where:
                 source = (log.name, target.account, target.location)
                 _, since = marks.get(source, (until, until - FIRST))
-                yield _Job(log, reader.read, source, target.handle, since, until)
+                read = (reader.changes if changes else None) or reader.read
+                yield _Job(log, read, source, target.handle, since, until)
 
 
 def _read(job: _Job) -> tuple[_Job, list[Fetched]]:
@@ -146,15 +210,18 @@ def fetch_alone(
         store.abandon_run(run_id, datetime.now(UTC))
 
 
-def _take(store: Store, taken: Taken, source: _Source, found: Iterable[Fetched]) -> Miss | None:
+def _take(store: Store, taken: Taken, job: _Job, found: Iterable[Fetched], *, mark: bool = True) -> Miss | None:
     missed: Miss | None = None
     for each in found:
         taken.events += len(each.events)
         taken.new += store.add_events(each.events)
         taken.broken.update(each.broken)
-        if each.miss is None and missed is None:
-            store.mark_log(source, each.since, each.until)
+        if mark and each.miss is None and missed is None:
+            store.mark_log(job.source, each.since, each.until)
         missed = missed or each.miss
+    taken.logs[job.scope] = missed
+    if missed is not None:
+        taken.unread[str(job.scope)] = missed.reason
     return missed
 
 

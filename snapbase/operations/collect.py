@@ -2,15 +2,18 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from snapbase.audit.log import audit_logs
 from snapbase.collect import engine
+from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
-from snapbase.model import ANYWHERE, Aspect, Reading, Run, Scope
+from snapbase.model import ANYWHERE, Aspect, Miss, Reading, Run, Scope
 from snapbase.operations import audit, detecting, trusting
+from snapbase.operations.touching import touched
 from snapbase.settings import Config
 from snapbase.store import Store
 
@@ -27,6 +30,8 @@ class Collected:
     resources: int
     changed: int
     """Scopes whose content or outcome changed."""
+    told: int = 0
+    """The number of the last event that was kept before anything was read."""
 
 
 @dataclass(slots=True)
@@ -34,14 +39,21 @@ class _Tally:
     scopes: int = 0
     unread: int = 0
     resources: int = 0
-    changed: int = 0
+    whole: set[Scope] = field(default_factory=set)
+    places: set[Scope] = field(default_factory=set)
+    """Whose content or outcome changed."""
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: Reading, *, changed: bool) -> None:
         self.reasons.update(each.reason for each in reading.coverage if each.aspect == Aspect.LIST and each.reason)
+        if changed:
+            self.places.add(reading.scope)
         if reading.scope.kind == ANYWHERE:
+            self.unread += any(not each.complete for each in reading.coverage)
             return
         listed = all(each.complete for each in reading.coverage)
+        if listed:
+            self.whole.add(reading.scope)
         self.scopes += listed
         self.unread += not listed
         self.resources += len(reading.observations)
@@ -57,35 +69,121 @@ def collect(
 ) -> Collected:
     """Reads everything selected and records it. Needs the store's lock.
 
-    Raises `CredentialsError` where no cloud could be entered at all, and `Interrupted` when stopped; what was recorded
-    until then stays true, and the run counts as abandoned.
+    The audit logs come first, and then what they say was touched: a share is seen within minutes, however long the
+    rest takes. Raises `CredentialsError` where no cloud could be entered at all, and `Interrupted` when stopped; what
+    was recorded until then stays true, and the run counts as abandoned.
     """
     previous = trusting.of_run(store, store.last_run())
-    run_id = store.begin_run(str(selection), config.digest(), _now())
-    tally = _Tally()
-    try:
-        readings = engine.collect(config, selection, known=_known(store), progress=progress, stop=stop)
-        for reading in readings:
-            try:
-                tally.changed += store.record(run_id, reading).rev is not None
-            except StaleReading:
-                continue
-            tally.add(reading)
+    with _run(store, config, str(selection)) as run_id:
+        known = known_scopes(store)
+        logs = config.audit.enabled and not (selection.kinds or selection.locations)
+        holes: dict[str, str] = {}
+        first, bug = _logs(store, config, selection, run_id, known, stop, holes) if logs else (frozenset[Scope](), None)
+        told = store.newest_event()
+        readings = engine.collect(config, selection, known=known, first=first, progress=progress, stop=stop)
+        tally = _record(store, run_id, readings)
         if stop.is_set():
-            raise SnapbaseError("Stopped. What was read until now is recorded; nothing is taken for deleted.")
+            raise Interrupted
         _refuse_nothing(tally)
-        if config.audit.enabled and not (selection.kinds or selection.locations):
-            audit.fetch(store, config, selection, run_id=run_id, stop=stop)
+        if logs and known and tally.places:
+            # What was done while all this was read: asked for only where something is to be explained.
+            more = audit.fetch(store, config, selection, run_id=run_id, stop=stop, places=tally.places)
+            holes |= more.unread
+        if logs:
             store.prune_events(_now() - timedelta(days=config.audit.keep_days))
+        if bug is not None:
+            raise bug
         trust = trusting.trust_now(store, config, store.head(), previous)
         run = store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config)), at=_now())
+    return Collected(run, tally.scopes, tally.unread + len(holes), tally.resources, len(tally.places), told)
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What came of reading some scopes once more."""
+
+    run: Run
+    missed: frozenset[Scope]
+    """Those that were not read completely."""
+
+
+def reread(
+    store: Store,
+    config: Config,
+    scopes: Collection[Scope],
+    logs: Mapping[Scope, Miss | None],
+    *,
+    give_up_after: float,
+    stop: threading.Event,
+) -> Reread:
+    """Reads exactly some scopes, in a run of their own, and no log. Needs the store's lock.
+
+    `logs`: what was read of logs before, to be kept with the run. Without any scope the run is a moment to judge.
+    """
+    previous = trusting.of_run(store, store.last_run())
+    selection = engine.Selection.of(scopes)
+    hasty = config.collect.model_copy(update={"give_up_after": min(give_up_after, config.collect.give_up_after)})
+    known = known_scopes(store)
+    with _run(store, config, str(selection) or "audit logs") as run_id:
+        audit.cover(store, run_id, logs, _now())
+        tally = _Tally()
+        if scopes:
+            told = config.model_copy(update={"collect": hasty})
+            known = {each: known.get(each, 0) for each in scopes}
+            readings = engine.collect(told, selection, known=known, progress=lambda _: None, stop=stop)
+            tally = _record(store, run_id, readings)
+        if stop.is_set():
+            raise Interrupted
+        trust = trusting.trust_now(store, config, store.head(), previous)
+        run = store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config)), at=_now())
+    return Reread(run, frozenset(scopes) - tally.whole)
+
+
+@contextmanager
+def _run(store: Store, config: Config, selection: str) -> Iterator[int]:
+    run_id = store.begin_run(selection, config.digest(), _now())
+    try:
+        yield run_id
+    except Interrupted:
+        store.abandon_run(run_id, _now())
+        raise SnapbaseError("Stopped. What was read until now is recorded; nothing is taken for deleted.") from None
     except BaseException:
         store.abandon_run(run_id, _now())
         raise
-    return Collected(run, tally.scopes, tally.unread, tally.resources, tally.changed)
 
 
-def _known(store: Store) -> dict[Scope, int]:
+def _record(store: Store, run_id: int, readings: Iterable[Reading]) -> _Tally:
+    tally = _Tally()
+    for reading in readings:
+        try:
+            changed = store.record(run_id, reading).rev is not None
+        except StaleReading:
+            continue
+        tally.add(reading, changed=changed)
+    return tally
+
+
+def _logs(
+    store: Store,
+    config: Config,
+    selection: engine.Selection,
+    run_id: int,
+    known: Collection[Scope],
+    stop: threading.Event,
+    holes: dict[str, str],
+) -> tuple[frozenset[Scope], Exception | None]:
+    """What was touched since the last time; a bug in here is told once everything else is read."""
+    before = store.newest_event()
+    try:
+        holes |= audit.fetch(store, config, selection, run_id=run_id, stop=stop).unread
+        return touched(store.events_kept_after(before) if known else (), known), None
+    except (SnapbaseError, Interrupted):
+        raise
+    except Exception as error:
+        return frozenset(), error
+
+
+def known_scopes(store: Store) -> dict[Scope, int]:
     """The scopes that collectors read; the logs are read by themselves."""
     logs = {log.name for log in audit_logs()}
     return {scope: held for scope, held in store.known_scopes().items() if scope.kind not in logs}

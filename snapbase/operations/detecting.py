@@ -18,6 +18,7 @@ from snapbase.rules.estate import Estate, Facts, Known, Tuning
 from snapbase.rules.timeline import LEARNING, EventKey, Habit, Timeline, key_of, timeline
 from snapbase.settings import Config
 from snapbase.store import Store
+from snapbase.store.baselines import in_force
 from snapbase.store.lookup import Met
 from snapbase.trust import TrustList, unresolved
 
@@ -111,14 +112,11 @@ def _begin(store: Store, against: "Against", at: datetime) -> datetime:
         return at - FIRST
     if against.baseline is None:
         return against.at
-    whole = [
-        line.run_id
-        for line in store.baselines()
-        if line.scope == BaselineScope.WHOLE and line.rev == against.rev and line.id <= against.baseline.id
-    ]
-    if not whole:
+    # Only of what counts: runs that saw no change share one revision, also with an approval that was taken back.
+    whole = in_force([line for line in store.baselines() if against.up_to is None or line.id <= against.up_to])[0]
+    if whole.scope != BaselineScope.WHOLE:
         return against.at - LATE
-    run = store.run(max(whole))
+    run = store.run(whole.run_id)
     return min(against.at, run.finished_at or run.started_at) - LATE
 
 
@@ -172,6 +170,7 @@ class _Book:
             if pin.approval.until is None or at < pin.approval.until:
                 self._pins.setdefault(pin.subject, []).append(pin)
         self._known: dict[tuple[str, str], Facts] = {}
+        self._held: dict[tuple[str, str, int], frozenset[Principal]] = {}
         self._made_here: frozenset[str] = frozenset()
 
     def read(self, events: Collection[Event]) -> None:
@@ -206,20 +205,28 @@ class _Book:
 
     def _approved(self, met: Met) -> frozenset[Principal]:
         """Who held a grant as of the approval, by what single approvals say since; what was held back is not."""
-        approved, decided = set(met.then), set[Principal]()
-        resource = met.state.resource
-        for pin in self._pins.get(resource.uid, ()):
+        approved, decided, below = set[Principal](), set[Principal](), met.then
+        for pin in self._pins.get(met.state.resource.uid, ()):
             if pin.entry == WHOLE and not pin.held:
-                cloud, name = met.state.scope.cloud, resource.address
-                name = name.lower() if cloud == Cloud.AZURE else name
-                then = self._store.met(cloud, [name], pin.rev, self._run.last_rev)
-                approved |= {each for found in then.values() for each in found.then} - decided
+                below = self._holders(met, pin.rev)
+                break
             principal = _granted(pin.entry)
             if principal is None or principal in decided:
                 continue
             decided.add(principal)
-            (approved.discard if pin.held else approved.add)(principal)
-        return frozenset(approved)
+            # That a grant was taken away can be what was approved.
+            if not pin.held and principal in self._holders(met, pin.rev):
+                approved.add(principal)
+        return frozenset(approved | (below - decided))
+
+    def _holders(self, met: Met, rev: int) -> frozenset[Principal]:
+        """Who held a grant as of another revision."""
+        cloud, name = met.state.scope.cloud, met.state.resource.address
+        key = (cloud, name.lower() if cloud == Cloud.AZURE else name, rev)
+        if key not in self._held:
+            found = self._store.met(cloud, [key[1]], rev, self._run.last_rev)
+            self._held[key] = frozenset(each for one in found.values() for each in one.then)
+        return self._held[key]
 
 
 _LOOKED_UP = frozenset({Action.SHARE, Action.EXPORT, Action.COPY, Action.RESTORE, Action.READ_BLOCKS, Action.MOUNT})

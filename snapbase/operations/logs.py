@@ -1,6 +1,6 @@
 """How each cloud's audit log is read through the handle that its collectors already have: one reader per log."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,9 +20,26 @@ class Reader:
     where: frozenset[Where]
     read: Read
     permissions: tuple[str, ...]
+    changes: Read | None = None
+    """Reads what changed something, and no more than that, where that is cheaper than all of it."""
 
 
 def _cloudtrail(region: Any, account: str, location: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.aws_fetch import LISTINGS
+
+    return _trail(region, account, location, since, until, listings=LISTINGS)
+
+
+def _cloudtrail_changes(
+    region: Any, account: str, location: str, since: datetime, until: datetime
+) -> Iterator[Fetched]:
+    """Of the event history one request where all of it takes one more for each name of a listing."""
+    return _trail(region, account, location, since, until, listings=())
+
+
+def _trail(
+    region: Any, account: str, location: str, since: datetime, until: datetime, *, listings: Sequence[str]
+) -> Iterator[Fetched]:
     from snapbase.audit.aws_fetch import LOOKUPS_PER_SECOND, Trail, lookup, trail
 
     entry = region.clients.entry
@@ -34,7 +51,7 @@ def _cloudtrail(region: Any, account: str, location: str, since: datetime, until
     # An endpoint of one's own has no such limit; if it has, the limiter finds out.
     pace = None if entry.endpoint else LOOKUPS_PER_SECOND
     ask = partial(region.call, "cloudtrail")
-    return lookup(ask, account, location, since=since, until=until, per_second=pace)
+    return lookup(ask, account, location, since=since, until=until, listings=listings, per_second=pace)
 
 
 def _activity_log(subscription: Any, account: str, _: str, since: datetime, until: datetime) -> Iterator[Fetched]:
@@ -57,7 +74,9 @@ def _cloud_audit(handle: Any, account: str, _: str, since: datetime, until: date
 
 
 READERS = {
-    "aws.cloudtrail": Reader(frozenset({Where.REGIONAL}), _cloudtrail, ("cloudtrail:LookupEvents",)),
+    "aws.cloudtrail": Reader(
+        frozenset({Where.REGIONAL}), _cloudtrail, ("cloudtrail:LookupEvents",), _cloudtrail_changes
+    ),
     "azure.activity-log": Reader(
         frozenset({Where.GLOBAL}), _activity_log, ("Microsoft.Insights/eventtypes/values/read",)
     ),

@@ -67,7 +67,8 @@ def _by_command(section: TicketSection, question: Mapping[str, Any]) -> tuple[St
             list(section.command),
             input=json.dumps(question),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=section.timeout,
             check=False,
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from io import StringIO
 from itertools import groupby
 
@@ -41,10 +42,24 @@ _WHOLE = 2
 """Of more than three of one rule and severity, so many are told with all that there is to say."""
 _LISTED = 50
 """Exposures of one rule and severity listed one by one; beyond that they are counted by who holds them."""
+_KINDS = 6
+"""Kinds that are counted one by one."""
 _BEATS = 4
 """Approved origins with a line of their own: first those of low trust, and those of which something is listed."""
 _EXPOSURE = frozenset(
-    {"public-share", "unknown-account-share", "bearer-access", "inherited-share", "trust-lost", "network-exposure"}
+    {
+        "bearer-access",
+        "create-share-chain",
+        "foreign-copy",
+        "inherited-share",
+        "network-exposure",
+        "public-share",
+        "share-then-unshare",
+        "standing-share",
+        "trust-lost",
+        "unbaselined-share",
+        "unknown-account-share",
+    }
 )
 
 
@@ -216,8 +231,7 @@ def _folded(page: _Page, report: Report) -> None:
         lines.append(f"{summary.initial:,} seen by the first complete reading of their scope: no news, not listed.")
     if summary.approved_exposures:
         lines.append(f"{several(summary.approved_exposures, 'approved exposure')} still open, not listed.")
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.by_kind)
-    lines.append(f"{several(summary.snapshots, 'snapshot')} known" + (f": {kinds}." if kinds else "."))
+    lines.append(f"{several(summary.snapshots, 'snapshot')} known{_by_kind(summary.by_kind)}.")
     if report.baseline is None and not report.since:
         lines.append("Approve what is fine: snapbase approve-baseline --reason '…'")
     page.rule("COUNTED", "bold")
@@ -228,6 +242,16 @@ def _folded(page: _Page, report: Report) -> None:
     _expected(page, report)
     for line in (*lines, *(plain(note, 400) for note in report.notes)):
         page.line(line, "", 2)
+
+
+def _by_kind(counts: Sequence[tuple[str, int]]) -> str:
+    """Each kind, or where there are many, each cloud."""
+    if len(counts) <= _KINDS:
+        return ": " + ", ".join(f"{count:,} {kind}" for kind, count in counts) if counts else ""
+    clouds: Counter[str] = Counter()
+    for kind, count in counts:
+        clouds[kind.partition(".")[0]] += count
+    return f" of {len(counts)} kinds: " + ", ".join(f"{count:,} in {cloud}" for cloud, count in sorted(clouds.items()))
 
 
 def _expected(page: _Page, report: Report) -> None:

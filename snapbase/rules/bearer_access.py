@@ -4,16 +4,16 @@ from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind
-from snapbase.rules.example import AZURE, appeared, modified, shared, unread
+from snapbase.rules.example import AZURE, appeared, granted, modified, shared, unread
 from snapbase.rules.rule import Context, Example, Rule, Verdict
-from snapbase.rules.severity import effect_words, of_exposure
+from snapbase.rules.severity import effect_words, of_exposure, shown_by
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
 
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     exposure = change.exposure
-    if _behind_denied_roles(change):
+    if shown_by(change, "live_sas", PrincipalKind.BEARER):
         return Verdict(Severity.CRITICAL, "A SAS download link is live", _NOBODY_SAYS)
     if exposure is None or exposure.grant.principal.kind != PrincipalKind.BEARER:
         return None
@@ -22,14 +22,6 @@ def _judge(change: Change, _: Context) -> Verdict | None:
 
 
 _NOBODY_SAYS = "Whoever holds the URL can download it; the cloud does not say who, or until when."
-
-
-def _behind_denied_roles(change: Change) -> bool:
-    """A link minted while the roles beside it could not be read: its sharing is unread, its own state is not."""
-    state = change.after
-    if state is None or state.miss is None or state.resource.attributes.get("live_sas") is not True:
-        return False
-    return change.type == ChangeType.APPEARED or change.entry == "attr:live_sas"
 
 
 RULE = Rule(
@@ -65,7 +57,7 @@ RULE = Rule(
             unread(appeared(AZURE, attributes={"live_sas": True})),
             Severity.CRITICAL,
         ),
-        Example("the grant says it", modified("live_sas", None, True, AZURE, attributes={"live_sas": True}), None),
+        Example("the grant says it", granted(PrincipalKind.BEARER, "live_sas", AZURE), None),
         Example("an account is not a bearer", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), None),
     ),
 )

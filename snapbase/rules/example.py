@@ -34,6 +34,14 @@ def unread(change: Change) -> Change:
     return replace(change, after=after and replace(after, grants=None, miss=Miss(Outcome.DENIED, "denied")))
 
 
+def granted(kind: PrincipalKind, attribute: str, scope: Scope = SCOPE) -> Change:
+    """An attribute that shows an exposure, of a snapshot whose grants were read and show it too."""
+    change = modified(attribute, None, True, scope, attributes={attribute: True})
+    after = change.after
+    grants = frozenset({Grant(Principal(kind, "any"), Access.READ, "any")})
+    return replace(change, after=after and replace(after, grants=grants))
+
+
 def disappeared(scope: Scope = SCOPE, **fields: Any) -> Change:
     return Change(type=ChangeType.DISAPPEARED, scope=scope, uid=_UID, entry="presence", before=state(scope, **fields))
 

@@ -4,15 +4,18 @@ from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind
-from snapbase.rules.example import shared
+from snapbase.rules.example import appeared, granted, modified, shared, unread
 from snapbase.rules.rule import Context, Example, Rule, Verdict
-from snapbase.rules.severity import effect_words, expiry_words, of_exposure
+from snapbase.rules.severity import effect_words, expiry_words, of_exposure, shown_by
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
 
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     exposure = change.exposure
+    if shown_by(change, "public", PrincipalKind.PUBLIC):
+        words = "The list of what is public shows it; who else holds it could not be read."
+        return Verdict(Severity.CRITICAL, "Public: anyone can take it", words)
     if exposure is None or exposure.trust != TrustClass.ANYONE:
         return None
     who = "anyone" if exposure.grant.principal.kind == PrincipalKind.PUBLIC else "anyone who signs in to the cloud"
@@ -24,7 +27,15 @@ def _judge(change: Change, _: Context) -> Verdict | None:
 RULE = Rule(
     id="public-share",
     title="Shared with everyone",
-    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    on=frozenset(
+        {
+            ChangeType.GRANT_ADDED,
+            ChangeType.GRANT_CHANGED,
+            ChangeType.GRANT_WORSE,
+            ChangeType.APPEARED,
+            ChangeType.MODIFIED,
+        }
+    ),
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="critical; high while block public access holds it back",
@@ -41,6 +52,17 @@ RULE = Rule(
             shared(PrincipalKind.AUTHENTICATED, "allAuthenticatedUsers", TrustClass.ANYONE),
             Severity.CRITICAL,
         ),
+        Example(
+            "listed as public while its permissions are denied",
+            unread(modified("public", None, True, attributes={"public": True})),
+            Severity.CRITICAL,
+        ),
+        Example(
+            "a new one, listed as public while its permissions are denied",
+            unread(appeared(attributes={"public": True})),
+            Severity.CRITICAL,
+        ),
+        Example("the grant says it", granted(PrincipalKind.PUBLIC, "public"), None),
         Example("one account", shared(PrincipalKind.ACCOUNT, "999988887777", TrustClass.UNKNOWN), None),
     ),
 )

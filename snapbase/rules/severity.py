@@ -1,5 +1,6 @@
 """How bad an exposure is, by who holds it and whether it works; and the words for both."""
 
+from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect, Exposure
 from snapbase.finding import Severity
 from snapbase.model import PrincipalKind, ResourceType
@@ -60,3 +61,13 @@ def notes(exposure: Exposure) -> str:
     label = exposure.judgement.label if exposure.trust.foreign else None
     words = (f"{label[:1].upper()}{label[1:]}." if label else "", effect_words(exposure), expiry_words(exposure))
     return " ".join(word for word in words if word)
+
+
+def shown_by(change: Change, attribute: str, kind: PrincipalKind) -> bool:
+    """Whether an attribute alone shows an exposure: its grants could not be read, so none of them says it."""
+    state = change.after
+    if state is None or state.resource.attributes.get(attribute) is not True:
+        return False
+    if change.type != ChangeType.APPEARED and change.entry != f"attr:{attribute}":
+        return False
+    return not any(grant.principal.kind == kind for grant in state.grants or ())

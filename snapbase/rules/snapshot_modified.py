@@ -9,13 +9,15 @@ from snapbase.rules.rule import Context, Example, Rule, Verdict
 _DESCRIPTIVE = frozenset({"attr:tags", "attr:name", "attr:description"})
 
 
-_GRANTED = frozenset({"attr:live_sas", "attr:shared_with"})
-"""What the grants say better, as long as they could be read."""
+_EXPOSED = frozenset({"attr:live_sas", "attr:public"})
+"""What the grants say better, and bearer-access and public-share where those could not be read."""
 
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     state = change.after
-    if change.entry in _GRANTED and state is not None and state.miss is None:
+    if change.entry in _EXPOSED:
+        return None
+    if change.entry == "attr:shared_with" and state is not None and state.grants is not None and state.miss is None:
         return None
     minor = change.entry in _DESCRIPTIVE or (state is not None and state.resource.type == ResourceType.CONTAINER)
     name = change.entry.removeprefix("attr:").replace("_", " ")

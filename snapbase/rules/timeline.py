@@ -194,8 +194,19 @@ class Timeline:
         return found
 
 
-def _order(event: Event) -> tuple[datetime, str, str]:
-    return event.at, event.cloud, event.id
+def _order(event: Event) -> tuple[datetime, int, str, str]:
+    """CloudTrail knows whole seconds only: within one, what was made was shared, used, taken back and deleted."""
+    return event.at, _WITHIN_A_SECOND.get(event.action, 2), event.cloud, event.id
+
+
+_WITHIN_A_SECOND: Mapping[str, int] = {
+    Action.CREATE: 0,
+    Action.COPY: 0,
+    Action.RECYCLE: 0,
+    Action.SHARE: 1,
+    Action.UNSHARE: 3,
+    Action.DELETE: 4,
+}
 
 
 def timeline(events: Iterable[Event], begin: datetime, **more: Any) -> Timeline:

@@ -251,6 +251,16 @@ class Store:
         with reading(self._engine) as connection:
             return lookup.named(connection, keys)
 
+    def newest_event(self) -> int:
+        """The number of the event that was kept last; 0 before any was."""
+        with reading(self._engine) as connection:
+            return lookup.newest(connection)
+
+    def events_kept_after(self, number: int) -> Iterator[Event]:
+        """What was kept after the event of that number, whenever it happened, but for listings."""
+        with reading(self._engine) as connection:
+            yield from lookup.kept_after(connection, number)
+
     def habits(self, since: datetime, until: datetime) -> dict[tuple[str, str, str], tuple[int, ...]]:
         """By cloud, actor and action: how often in each hour in which it was done."""
         with reading(self._engine) as connection:

@@ -1,5 +1,6 @@
 """Many rows at once, past SQLAlchemy's own statement for each: many-row VALUES in SQLite, COPY in PostgreSQL."""
 
+import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -8,8 +9,8 @@ from sqlalchemy import Connection, Table
 
 from snapbase.errors import StoreError
 
-_PARAMETERS = 999
-"""What every SQLite takes in one statement (its default until 3.32)."""
+_PARAMETERS = 8_000 if sqlite3.sqlite_version_info >= (3, 32) else 999
+"""In one statement: SQLite's own bound is 32,766 since 3.32, and 999 before."""
 
 Row = tuple[Any, ...]
 """One value for each column of a table, in the table's order."""

@@ -108,6 +108,18 @@ def named(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Eve
     return found
 
 
+def newest(connection: Connection) -> int:
+    """The number of the event that was kept last; 0 before any was."""
+    return int(connection.execute(select(func.max(event.c.id))).scalar() or 0)
+
+
+def kept_after(connection: Connection, number: int) -> Iterator[Event]:
+    """What was kept after the event of that number, whenever it happened, but for listings, in the order of keeping."""
+    query = select(event.c.body).where(event.c.id > number, event.c.action != Action.ENUMERATE)
+    for (body,) in connection.execute(query.order_by(event.c.id)):
+        yield from_body(body)
+
+
 def habits(connection: Connection, since: datetime, until: datetime) -> dict[tuple[str, str, str], tuple[int, ...]]:
     """By cloud, actor and action: how often in each hour in which it was done; what was only tried, of listings."""
     hour = func.substr(event.c.at, 1, 13)

@@ -286,6 +286,20 @@ def test_what_is_throttled_for_good_is_found_out_once_and_not_for_each_resource(
     assert now[0] - before <= 1.0
 
 
+def test_a_refusal_that_is_told_again_and_again_does_not_grow() -> None:
+    """Each raising adds its frames to an error's traceback, and keeps all that they hold."""
+    limiter, _ = _refusing([0.0])
+
+    def refuse() -> None:
+        raise TimeoutError("slow down")
+
+    for _ in range(100):
+        with pytest.raises(TimeoutError) as raised:
+            limiter.call(("aws", "1", "eu", "ec2:Describe"), refuse, lambda _: Retry(throttled=True))
+
+    assert len(raised.traceback) < 10
+
+
 def test_two_refusals_before_anything_passed_say_little_about_the_rate() -> None:
     bucket = Bucket()
     for at in (0.0, 1.0):

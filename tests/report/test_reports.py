@@ -124,6 +124,16 @@ def test_many_exposures_are_counted_by_who_holds_them() -> None:
     assert "10 with account 999988887777 (unknown)" in shown
 
 
+@pytest.mark.parametrize("rule", ["standing-share", "unbaselined-share", "share-then-unshare", "foreign-copy"])
+def test_exposure_is_listed_one_by_one(rule: str) -> None:
+    names = [f"name-{number:02d}" for number in range(12)]
+    found = tuple(finding(rule, Severity.CRITICAL, f"Open: {name}", name) for name in names)
+
+    shown = reporters()["table"].render(replace(DRIFT, findings=found), Options())
+
+    assert [name for name in names if name not in shown] == []
+
+
 def test_a_command_is_printed_whole_or_not_at_all() -> None:
     assert command("rm " + "x" * 5000).startswith("#")
     assert command("rm 'a\x1b'").startswith("#")

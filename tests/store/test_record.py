@@ -1,5 +1,6 @@
 """What one reading leaves behind."""
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import Engine, event
 
 from snapbase.errors import StaleReading
 from snapbase.model import ANYWHERE, Aspect, Coverage, Limits, Outcome, Principal, Reading, Resource, Scope
-from snapbase.store import Store
+from snapbase.store import Store, codec
 from tests.store.world import (
     AMERICA,
     DENIED,
@@ -55,6 +56,29 @@ def test_an_unchanged_scope_is_not_loaded(store: Store) -> None:
 
     assert "FROM resource" not in unchanged
     assert "FROM resource" in " ".join(asked)
+
+
+def test_the_same_content_under_another_uid_is_another_thing(store: Store) -> None:
+    run = _begin(store)
+    store.record(run, reading(EUROPE, 1, [seen(snapshot("a"))]))
+
+    again = store.record(run, reading(EUROPE, 2, [seen(replace(snapshot("a"), uid="another"))]))
+
+    assert (again.opened, again.closed) == (1, 1)
+
+
+def test_digests_that_add_up_to_the_same_do_not_stand_for_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sum can be hit by choosing the tags of a thousand snapshots: here two digests are given another split."""
+    values = iter((3, 5, 4, 4))
+    encode = codec.encode
+    run = _begin(store)
+    found = [seen(snapshot("a")), seen(snapshot("b"))]
+    monkeypatch.setattr(codec, "encode", lambda each: encode(each)._replace(digest=f"{next(values, 4):064x}"))
+    store.record(run, reading(EUROPE, 1, found))
+
+    assert store.record(run, reading(EUROPE, 2, found)).rev is not None
 
 
 def test_what_was_missed_once_is_compared_again(store: Store) -> None:

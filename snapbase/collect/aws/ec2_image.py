@@ -11,6 +11,9 @@ from snapbase.collect.aws.session import Region, missed, observed, tags
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Access, Grant, Limits, Observation, Principal, PrincipalKind, Resource, Scope
 
+_READY = {"pending": "available"}
+"""One still being made can be shared already: that it gets ready is no change, that it fails is one."""
+
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:
     """Every image that the account owns, disabled and deprecated ones too, with its launchPermission."""
@@ -57,7 +60,11 @@ def _resource(region: Region, image: dict[str, Any]) -> Resource:
         key=keys[0] if keys else None,
         guards=keys,
         limits=limits,
-        attributes={"state": image.get("State"), "type": image.get("ImageType")},
+        attributes={
+            "state": _READY.get(image.get("State", ""), image.get("State")),
+            "type": image.get("ImageType"),
+            **({"public": True} if image.get("Public") else {}),
+        },
         facts={
             # The uids of the snapshots that a launch reads, whatever their own createVolumePermission says.
             "snapshots": sorted(

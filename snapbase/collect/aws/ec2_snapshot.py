@@ -15,6 +15,8 @@ _HOLDERS = {
 }
 _ARCHIVED = Limits(blocks=(PrincipalKind.ACCOUNT, PrincipalKind.PUBLIC))
 """Nobody can use an archived snapshot before its owner restores it; who may then stays listed (EBS User Guide)."""
+_READY = {"pending": "completed"}
+"""One still being made can be shared already: that it gets ready is no change, that it fails is one."""
 _MANAGED_KEY = "encrypted with a key that AWS manages: such a snapshot cannot be shared"
 
 
@@ -37,8 +39,8 @@ def _public(region: Region) -> frozenset[str]:
 
 def _observe(region: Region, public: frozenset[str], snapshot: dict[str, Any]) -> Observation | None:
     """None where the snapshot was deleted since it was listed."""
-    resource = _resource(region, snapshot)
     snapshot_id = str(snapshot["SnapshotId"])
+    resource = _resource(region, snapshot, public=snapshot_id in public)
     if resource.inferred and snapshot_id not in public and not region.sampled(resource.uid):
         return Observation(resource)
     return observed(resource, lambda: _grants(region, snapshot_id))
@@ -60,7 +62,7 @@ def principal(permission: Mapping[str, Any]) -> Principal:
     return Principal(PrincipalKind.OTHER, str(permission.get("Group") or "unnamed"))
 
 
-def _resource(region: Region, snapshot: dict[str, Any]) -> Resource:
+def _resource(region: Region, snapshot: dict[str, Any], *, public: bool) -> Resource:
     """A snapshot as a resource. Progress and growing sizes are left out."""
     snapshot_id = str(snapshot["SnapshotId"])
     arn = f"arn:{region.partition}:ec2:{region.region}::snapshot/{snapshot_id}"
@@ -80,7 +82,9 @@ def _resource(region: Region, snapshot: dict[str, Any]) -> Resource:
         guards=(region.settings_uid, *((key,) if key and not managed else ())),
         limits=_ARCHIVED if snapshot.get("StorageTier") == "archive" else None,
         attributes={
-            "state": snapshot.get("State"),
+            # A grant too; this shows it while the permissions cannot be read.
+            **({"public": True} if public else {}),
+            "state": _READY.get(snapshot.get("State", ""), snapshot.get("State")),
             "storage_tier": snapshot.get("StorageTier"),
             "size_gib": snapshot.get("VolumeSize"),
         },

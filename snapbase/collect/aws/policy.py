@@ -151,7 +151,7 @@ def _narrowed(condition: Mapping[str, Any]) -> tuple[list[tuple[Principal, str]]
             if name is None or not _positive(operator, set_valued=key == "aws:principalorgpaths"):
                 continue
             found = [read(str(value)) for value in _many(tests[name])]
-            if None not in found:
+            if found and None not in found:
                 others = {each: value for each, value in tests.items() if each != name}
                 rest = {**condition, operator: others}
                 return [each for each in found if each], {each: value for each, value in rest.items() if value}

@@ -70,7 +70,7 @@ class Assignments:
         return frozenset(found)
 
     def _grants(self, held: Held, scope: str, thing: Thing, mechanism: str, *, inside: bool) -> Iterator[Grant]:
-        ways = held.role.ways(thing)
+        ways, reads = held.role.ways(thing), False
         for access, actions in ways.items():
             hold, name = self._hold(held.principal, actions, scope, inside=inside)
             if hold == Hold.YES:
@@ -78,7 +78,8 @@ class Assignments:
             words = [held.condition, f"unless deny assignment {name[:80]!r} holds it back" if hold else ""]
             condition = "; ".join(filter(None, words))
             yield Grant(held.principal, access, f"{mechanism}/{held.role.name}", condition, held.until)
-        if Access.READ not in ways and held.role.downloads(thing):
+            reads = reads or access == Access.READ
+        if not reads and held.role.downloads(thing):
             yield download_grant(held.principal, held.role)
 
     def _hold(self, principal: Principal, actions: Iterable[str], scope: str, *, inside: bool) -> tuple[Hold, str]:

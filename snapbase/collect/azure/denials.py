@@ -76,7 +76,8 @@ def _denial(listed: Mapping[str, Any]) -> Denial:
         principals=_ids([section(each) for each in items(properties.get("principals"))]),
         left_out=_ids(left_out),
         groups_left_out=any(lower(each.get("type")) not in ("user", "serviceprincipal") for each in left_out),
-        conditional=any(text(section(each).get("condition")) for each in (properties, *permissions)),
+        conditional=any(text(section(each).get("condition")) for each in (properties, *permissions))
+        or not text(properties.get("scope")),  # as if it were everywhere, but not for certain
     )
 
 

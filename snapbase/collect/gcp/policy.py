@@ -31,7 +31,9 @@ _GARBLED = "_withcond_"
 """In a role that was returned without its condition (IAM documentation, policy versions)."""
 _GARBLED_CONDITION = "a condition that the cloud did not return"
 _EXPIRY = re.compile(r"""\(*\s*request\.time\s*<=?\s*timestamp\(\s*(["'])(?P<at>[^"']+)\1\s*\)\s*\)*""")
-_NOT_A_CONJUNCTION = re.compile(r"\|\||[!?]")
+_NOT_A_CONJUNCTION = re.compile(r"""\|\||[!?\\]|\"{3}|'{3}""")
+"""Also what would make it hard to tell where a text ends: escapes and triple quotes."""
+_TEXT = re.compile(r"""(["'])(?:(?!\1).)*\1""", re.DOTALL)
 
 
 def grants(policy: Any, reach: Reach, resolve: Resolve) -> frozenset[Grant]:
@@ -61,8 +63,22 @@ def expiry(expression: str) -> datetime | None:
     """When a CEL condition ends for good: `request.time < timestamp("...")`, alone or joined to others by `&&`."""
     if _NOT_A_CONJUNCTION.search(expression):
         return None
-    ends = [_time(match["at"]) for part in expression.split("&&") if (match := _EXPIRY.fullmatch(part.strip()))]
+    parts = expression.split("&&")
+    if not all(map(_stands_alone, parts)):
+        return None
+    ends = [_time(match["at"]) for part in parts if (match := _EXPIRY.fullmatch(part.strip()))]
     return min((end for end in ends if end is not None), default=None)
+
+
+def _stands_alone(part: str) -> bool:
+    """Whether it is a whole operand: not cut out of a text, a comment, brackets or a call that could turn it around."""
+    bare = _TEXT.sub("", part)
+    depth = 0
+    for each in bare:
+        depth += (each in "([{") - (each in ")]}")
+        if depth < 0:
+            return False
+    return depth == 0 and not any(each in bare for each in ('"', "'", "//"))
 
 
 def _grants(policy: Any, reach: Reach, resolve: Resolve) -> Iterator[Grant]:

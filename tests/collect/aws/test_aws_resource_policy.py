@@ -84,6 +84,7 @@ def test_its_own_account_is_nobody_else(principal: Any) -> None:
             "StringEquals aws:PrincipalOrgID o-abcde12345",
         ),
         ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, "public", "*", "IpAddress aws:SourceIp 10.0.0.0/8"),
+        ({"StringEquals": {"aws:PrincipalOrgID": []}}, "public", "*", "StringEquals aws:PrincipalOrgID"),
         ({"StringLike": {"aws:PrincipalOrgID": "o-*"}}, "public", "*", "StringLike aws:PrincipalOrgID o-*"),
         (
             {"StringNotEquals": {"aws:PrincipalOrgID": "o-abcde12345"}},

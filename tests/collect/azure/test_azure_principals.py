@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from snapbase.collect.azure.denials import Hold, _denial
 from snapbase.collect.azure.entra_guest import guest
 from snapbase.collect.azure.errors import Unread, classify
 from snapbase.collect.azure.rbac_eligible import LATENT
@@ -106,6 +107,21 @@ def test_whom_a_deny_assignment_holds_back(arm: Arm, properties: dict[str, Any],
 
     assert bool(found) is remains
     assert all(condition in each.condition and bool(each.condition) is bool(condition) for each in found)
+
+
+def test_a_deny_of_which_nobody_says_where_holds_nothing_back_for_certain() -> None:
+    everyone = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+    denial = _denial({"properties": {"permissions": [{"actions": ["*"]}], "principals": everyone}})
+
+    assert denial.holds(Principal(PrincipalKind.USER, WHO), [MINT], HERE, inside=False) == Hold.PERHAPS
+
+
+def test_who_may_not_mint_links_may_still_use_those_of_others(arm: Arm) -> None:
+    permission = {"actions": ["Microsoft.Compute/snapshots/*"], "dataActions": ["Microsoft.Compute/snapshots/*"]}
+    arm.writer.assign(HERE, _role(arm, "R", **permission), WHO, "User")
+    arm.deny(HERE, [MINT])
+
+    assert held(arm.containers()[HERE]) == {("user", WHO, "read", "azure.rbac.data/R")}
 
 
 def test_a_group_is_held_back_only_as_far_as_nobody_in_it_is_left_out(arm: Arm) -> None:
