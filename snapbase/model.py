@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
+SKIPPED = "skipped by the configuration"
+"""Reason of a coverage that is complete only because somebody said that there is nothing to read."""
 ANYWHERE = "*"
 """In a scope's location and kind: the whole account, as when its role cannot be assumed."""
 

@@ -124,7 +124,9 @@ def _line(finding: "Finding") -> str:
 
 
 def _done(plan: "Plan", baseline: "Baseline") -> str:
-    lines = [f"Baseline {baseline.id} approved by {baseline.approval.by}: {len(plan.approved):,} findings."]
+    from snapbase.report.text import plain
+
+    lines = [f"Baseline {baseline.id} approved by {plain(baseline.approval.by, 60)}: {len(plan.approved):,} findings."]
     if baseline.pending:
         lines.append(f"It counts once somebody else confirms it: snapbase baselines confirm {baseline.id} --by OTHER")
     if plan.request.until:

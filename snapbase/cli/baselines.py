@@ -135,7 +135,10 @@ def confirm(
     with opened(context, config, write=True) as store, store.lock():
         line = operation.confirm(store, baseline, by=by, reason=reason, sign=operation.signer(config))
         head = store.baselines()[-1].hash
-    typer.echo(f"Baseline {baseline}, approved by {line.baseline.approval.by}, is confirmed by {by} and counts.")
+    from snapbase.report.text import plain
+
+    approver = plain(line.baseline.approval.by, 60)
+    typer.echo(f"Baseline {baseline}, approved by {approver}, is confirmed by {plain(by, 60)} and counts.")
     if operation.same_identity(line.baseline, claimed_identity()):
         say(context, "Both names were claimed from the same OS account on the same host; that is on record.")
     say(context, f"Head of the log, to be kept elsewhere: {head}")

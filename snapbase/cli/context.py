@@ -57,9 +57,11 @@ def opened(context: typer.Context, config: "Config", *, write: bool = False) -> 
 
 def say(context: typer.Context, line: str) -> None:
     """A line for people: stderr, unless quiet."""
+    from snapbase.report.text import plain
+
     given: Globals = context.obj
     if not given.quiet:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{plain(line, 500)}\n")
 
 
 def publish(text: str, output: Path | None) -> None:

@@ -62,18 +62,9 @@ def _lines(listed: "Listed") -> Iterator[str]:
 
 
 def _sharing(listed: "Listed") -> str:
-    state = listed.state
-    if state.grants is None:
-        return "unknown: never read"
-    words = ", ".join(_exposed(each) for each in listed.exposures)
-    if state.miss is not None:
-        return f"{words or 'nobody'}, as last read"
-    return words or ("nobody (inferred)" if state.resource.inferred else "nobody")
+    from snapbase.report.text import sharing
 
-
-def _exposed(exposure: "Exposure") -> str:
-    effect = "" if exposure.effect == "effective" else f", {exposure.effect}"
-    return f"{exposure.grant.principal} ({exposure.judgement.label or exposure.trust}{effect})"
+    return sharing(listed.state, listed.exposures, unread=listed.unread)
 
 
 def _as_json(listed: "Listed") -> dict[str, Any]:
@@ -93,7 +84,7 @@ def _as_json(listed: "Listed") -> dict[str, Any]:
         "origin": resource.origin,
         "owner": resource.owner,
         "inferred": resource.inferred,
-        "sharing_unread": state.miss.reason if state.miss else None,
+        "sharing_unread": state.miss.reason if state.miss else ("the whole scope" if listed.unread else None),
         "grants": None if state.grants is None else [_grant(each) for each in listed.exposures],
         "attributes": dict(resource.attributes) | dict(resource.facts),
         "tags": dict(resource.tags),

@@ -138,7 +138,9 @@ def approve_origins(
                 say(context, line)
         baseline = operation.approve(store, request, chosen, pending=config.approval.four_eyes, sign=signer(config))
     count = f"{len(chosen)} origin{'' if len(chosen) == 1 else 's'}"
-    typer.echo(f"Baseline {baseline.id} approved by {baseline.approval.by}: {count}.")
+    from snapbase.report.text import plain
+
+    typer.echo(f"Baseline {baseline.id} approved by {plain(baseline.approval.by, 60)}: {count}.")
     if baseline.pending:
         typer.echo(f"It counts once somebody else confirms it: snapbase baselines confirm {baseline.id} --by OTHER")
     if request.until:

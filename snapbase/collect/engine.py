@@ -12,7 +12,7 @@ from snapbase.collect.collector import CloudDescriptor, Collector, Target, accou
 from snapbase.collect.runtime import Runtime
 from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError
-from snapbase.model import ANYWHERE, Aspect, Coverage, Miss, Observation, Outcome, Reading, Scope
+from snapbase.model import ANYWHERE, SKIPPED, Aspect, Coverage, Miss, Observation, Outcome, Reading, Scope
 from snapbase.settings import Config
 
 CLOUDS = ("aws", "azure", "gcp")
@@ -242,7 +242,7 @@ def _skipped(scope: Scope, held: int, *, shares: bool) -> Reading:
         words = f"skip says not to read it, though it held {held:,} when it was last read"
         return _failed(scope, Miss(Outcome.DEFERRED, words), shares=shares)
     aspects = (Aspect.LIST, Aspect.SHARING) if shares else (Aspect.LIST,)
-    coverage = tuple(Coverage(scope, aspect, Outcome.COMPLETE, "skipped by the configuration") for aspect in aspects)
+    coverage = tuple(Coverage(scope, aspect, Outcome.COMPLETE, SKIPPED) for aspect in aspects)
     return Reading(scope, datetime.now(UTC), (), coverage)
 
 

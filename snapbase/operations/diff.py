@@ -18,7 +18,7 @@ from snapbase.diff import (
 )
 from snapbase.errors import NotFound
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
-from snapbase.model import ANYWHERE, Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
+from snapbase.model import ANYWHERE, SKIPPED, Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
 from snapbase.operations import audit, detecting, trusting
 from snapbase.operations.rotation import Rotation, Window, judged
 from snapbase.rules import findings
@@ -119,12 +119,19 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
         since=against.words,
         notes=(
             *trusting.caveats(gap.coverage for gap in gaps),
+            *_skipped(store, run),
             *against.notes,
             *rotation.notes,
             *audit.reach(store, run, found),
             *seen.notes,
         ),
     )
+
+
+def _skipped(store: Store, run: Run) -> tuple[str, ...]:
+    """What nobody read because the configuration says so: it counts as complete, and is not."""
+    kinds = {scope.kind for (scope, _), each in store.coverage_at(run.last_rev).items() if each.reason == SKIPPED}
+    return (f"Not read, because `skip` says so: {', '.join(sorted(kinds))}.",) if kinds else ()
 
 
 def _expected(summary: Summary, rotation: Rotation) -> Summary:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from snapbase.errors import NotFound
 from snapbase.event import Event
 from snapbase.exposure import Exposure, expose
-from snapbase.model import Approval, Cloud, Coverage, Run, RunState, State
+from snapbase.model import Approval, Cloud, Coverage, Outcome, Run, RunState, Scope, State
 from snapbase.operations import trusting
 from snapbase.store import Store
 
@@ -18,6 +18,8 @@ class Listed:
 
     state: State
     exposures: tuple[Exposure, ...]
+    unread: bool = False
+    """The sharing of its whole scope could not be read: what is known is what was known last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,18 @@ def snapshots(
     """The inventory as of a run."""
     trust = trusting.of_run(store, run)
     day = (run.finished_at or run.started_at).date()
+    unread = _unread(store, run)
     for state in store.states(run.last_rev, kinds=kinds, accounts=accounts, match=match):
         guards = store.guards(run.last_rev, set(state.resource.guards)) if state.grants else {}
         exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
         if exposures or not shared:
-            yield Listed(state, exposures)
+            yield Listed(state, exposures, state.scope in unread)
+
+
+def _unread(store: Store, run: Run) -> set[Scope]:
+    """Scopes whose list or sharing was not read; of a part of them, the misses of each resource say more."""
+    gaps = (gap for gap, _ in store.coverage(run.last_rev))
+    return {gap.scope for gap in gaps if gap.outcome != Outcome.PARTIAL}
 
 
 def story(store: Store, run: Run, name: str) -> Story:
@@ -75,11 +84,12 @@ def story(store: Store, run: Run, name: str) -> Story:
     uid = _resolve(store, run, name)
     trust = trusting.of_run(store, run)
     day = (run.finished_at or run.started_at).date()
-    versions = []
+    versions, unread = [], _unread(store, run)
     for opened, closed, rev, state in store.history(uid):
         guards = store.guards(rev, set(state.resource.guards)) if state.grants else {}
         exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
-        versions.append(Version(opened, closed, Listed(state, exposures)))
+        stale = closed is None and state.scope in unread
+        versions.append(Version(opened, closed, Listed(state, exposures, stale)))
     _, pins = store.effective(None)
     approvals = tuple((pin.entry, pin.approval) for pin in pins if pin.subject == uid)
     names = {name for version in versions for name in _names(version.listed.state)}

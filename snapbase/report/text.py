@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from snapbase.exposure import Exposure
 from snapbase.finding import Attribution, CoverageGap, Finding, Heartbeat, Report, Severity
-from snapbase.model import ANYWHERE, Approval, Json
+from snapbase.model import ANYWHERE, Approval, Json, State
 
 _COMMAND = 2000
 _WORD = re.compile(r"""(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+""")
@@ -68,6 +69,20 @@ def unread_scopes(report: Report) -> int:
     """Scopes that were not completely read; whole accounts only where nothing finer is known of them."""
     finer = {gap.coverage.scope for gap in report.coverage if gap.coverage.scope.kind != ANYWHERE}
     return len(finer) or len({gap.coverage.scope for gap in report.coverage})
+
+
+def sharing(state: State, exposures: Iterable[Exposure], *, unread: bool) -> str:
+    """Who can use it, as far as was read; `unread`: the whole scope's sharing could not be."""
+    if state.grants is None:
+        return "unknown: never read"
+    words = ", ".join(
+        f"{plain(each.grant.principal, 120)} ({plain(each.judgement.label or each.trust)}"
+        f"{'' if each.effect == 'effective' else f', {each.effect}'})"
+        for each in exposures
+    )
+    if unread or state.miss is not None:
+        return f"{words or 'nobody'}, as last read"
+    return words or ("nobody (inferred)" if state.resource.inferred else "nobody")
 
 
 def several(count: int, noun: str) -> str:

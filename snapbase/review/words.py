@@ -17,6 +17,7 @@ from snapbase.report.text import (
     let_through,
     plain,
     several,
+    sharing,
     title,
     where,
     why_unread,
@@ -171,7 +172,8 @@ def story(found: Story) -> RenderableType:
         changed = _changed(before, now) or ("first seen" if version is found.versions[0] else "")
         when = Text(f"{version.opened_at:%Y-%m-%d %H:%M} → {until}")
         parts.append(when.append(f"  {plain(changed, 300)}" if changed else "", DIM))
-        parts.append(_hanging("shared with ", sharing(version.listed)))
+        seen = version.listed
+        parts.append(_hanging("shared with ", sharing(seen.state, seen.exposures, unread=seen.unread)))
         before = now
     parts += _approvals(found)
     if found.versions:
@@ -190,21 +192,6 @@ def _changed(before: Mapping[str, Json] | None, now: Mapping[str, Json]) -> str:
         return ""
     names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     return ", ".join(name.partition("|")[0].removeprefix("attr:") for name in names)
-
-
-def sharing(listed: Listed) -> str:
-    """Who can use it, as far as was read."""
-    state = listed.state
-    if state.grants is None:
-        return "unknown: never read"
-    words = ", ".join(
-        f"{plain(each.grant.principal, 120)} ({each.judgement.label or each.trust}"
-        f"{'' if each.effect == 'effective' else f', {each.effect}'})"
-        for each in listed.exposures
-    )
-    if state.miss is not None:
-        return f"{words or 'nobody'}, as last read"
-    return words or ("nobody (inferred)" if state.resource.inferred else "nobody")
 
 
 def _approvals(found: Story) -> list[RenderableType]:
