@@ -2,9 +2,18 @@
 
 from typing import Any
 
+from snapbase.audit.cloudtrail import AUDIT_LOG
+from snapbase.event import Event
+
 ACCOUNT, OTHER, REGION = "111122223333", "999988887777", "eu-west-1"
 SNAPSHOT, IMAGE = "snap-0123456789abcdef0", "ami-0123456789abcdef0"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+EC2 = f"arn:aws:ec2:{REGION}:"
+SNAP, AMI = f"{EC2}:snapshot/{SNAPSHOT}", f"{EC2}:image/{IMAGE}"
+RDS = f"arn:aws:rds:{REGION}:{ACCOUNT}"
+HOUSE = f"arn:aws:redshift:{REGION}:{ACCOUNT}:snapshot:house/night"
+VAULT = f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:daily"
+POINT = f"arn:aws:backup:{REGION}:{ACCOUNT}:recovery-point:0a1b"
 USER = {
     "type": "IAMUser",
     "principalId": "AIDAEXAMPLEEXAMPLEEX",
@@ -67,3 +76,10 @@ def service_event(
     return record(
         service, name, userIdentity=identity, eventType="AwsServiceEvent", serviceEventDetails=details, **more
     )
+
+
+def parsed(raw: dict[str, Any]) -> Event:
+    assert AUDIT_LOG.recognise(raw)
+    event = AUDIT_LOG.parse(raw)
+    assert isinstance(event, Event), event
+    return event
