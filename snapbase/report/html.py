@@ -43,6 +43,7 @@ p { margin: .25rem 0 }
 article { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--tone, var(--line));
   border-radius: 6px; padding: .8rem 1rem; margin: .6rem 0 }
 article header { display: flex; justify-content: space-between; gap: 1rem }
+article header code { flex: none }
 code, pre { font: .86em/1.5 ui-monospace, monospace }
 pre { background: var(--paper); border: 1px solid var(--line); border-radius: 4px; padding: .5rem .7rem;
   margin: .5rem 0 0; white-space: pre-wrap }

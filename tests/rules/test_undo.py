@@ -75,7 +75,7 @@ def test_an_ebs_share_is_removed(kind: PrincipalKind, key: str, word: str) -> No
         ("azure.compute.disk", "bearer", "sas", "azure.sas", "/x/disks/d", "az disk revoke-access --ids /x/disks/d"),
         ("azure.compute.snapshot", "bearer", "sas", "azure.sas", "/x/s", "az snapshot revoke-access --ids /x/s"),
         (
-            "azure.compute.gallery", "tenant", "t", "azure.gallery/direct",
+            "azure.compute.gallery", "tenant", "t", "azure.gallery/direct sharing",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/images",
             "az sig share remove --resource-group g --gallery-name images --tenant-ids t",
         ),

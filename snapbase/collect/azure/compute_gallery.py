@@ -75,7 +75,7 @@ def sharing_of(gallery: Mapping[str, Any]) -> frozenset[Grant] | Miss:
         kind = _GROUPS.get(lower(section(group).get("type")) or "", PrincipalKind.OTHER)
         for each in items(section(group).get("ids")):
             holder = Principal(kind, lower(each) or "unknown")
-            found.add(Grant(holder, Access.LAUNCH, "azure.gallery/direct"))
+            found.add(Grant(holder, Access.LAUNCH, "azure.gallery/direct sharing"))
     return frozenset(found)
 
 

@@ -38,10 +38,10 @@ def test_a_gallery_is_shared_with_subscriptions_and_tenants(arm: Arm) -> None:
     _share(arm, "gallery", "Remove", Subscriptions=[WHO.upper()], AADTenants=[WHO])
     left = _one(arm, "azure.compute.gallery")
 
-    expected = {(kind, WHO, "launch", "azure.gallery/direct") for kind in ("subscription", "tenant")}
-    assert held(shared) == expected | {("other", "mars", "launch", "azure.gallery/direct")}
+    expected = {(kind, WHO, "launch", "azure.gallery/direct sharing") for kind in ("subscription", "tenant")}
+    assert held(shared) == expected | {("other", "mars", "launch", "azure.gallery/direct sharing")}
     assert shared.resource.attributes["shared_with"] == ["other mars", f"subscription {WHO}", f"tenant {WHO}"]
-    assert held(left) == {("other", "mars", "launch", "azure.gallery/direct")}
+    assert held(left) == {("other", "mars", "launch", "azure.gallery/direct sharing")}
 
 
 def test_a_community_gallery_is_public_once_it_is_switched_on(arm: Arm) -> None:
