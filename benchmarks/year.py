@@ -4,14 +4,17 @@ Only scopes that changed are read again. Somebody reviews every week: approves t
 """
 
 import argparse
+import gc
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.__main__ import peak, say
 from benchmarks.attacks import ATTACKS, INVISIBLE, Attack, Trace
 from benchmarks.estate import VENDOR, Estate
 from snapbase.finding import Finding, Report
@@ -28,6 +31,8 @@ LEARN = 30
 """Days before the first approval."""
 WEEK = 7
 AIM = 40
+TELL = 10
+"""Days between two words of how far it has come."""
 
 
 @dataclass(slots=True)
@@ -47,7 +52,11 @@ class Outcome:
     quiet: list[int] = field(default_factory=list)
     """Lines of the reports without a trace of an attack."""
     findings: list[int] = field(default_factory=list)
+    recorded: list[float] = field(default_factory=list)
+    """Seconds of recording, for each day."""
     seconds: list[float] = field(default_factory=list)
+    """Of the diff and the report, for each day with one."""
+    approving: list[float] = field(default_factory=list)
     hidden: int = 0
     false: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
@@ -62,8 +71,8 @@ class Outcome:
 class Year:
     """The estate, the store, and the people who read the report."""
 
-    def __init__(self, store: Store, live: int, days: int, seed: int) -> None:
-        self._store, self._days = store, days
+    def __init__(self, store: Store, live: int, days: int, seed: int, tell: Callable[[str], None]) -> None:
+        self._store, self._days, self._tell = store, days, tell
         self._estate = Estate(live, seed)
         self._former: set[str] = set()
         self._grew = False
@@ -76,7 +85,11 @@ class Year:
             self._events(day)
             self._estate.day(day)
             active = self._attack(day)
+            # The estate itself is no part of what is measured, nor is looking through it for garbage.
+            gc.freeze()
+            began = time.perf_counter()
             run = self._run()
+            self.outcome.recorded.append(time.perf_counter() - began)
             if day >= LEARN:
                 report = self._report(run)
                 self._read(report, day)
@@ -84,6 +97,8 @@ class Year:
                     self._approve(run, report)
             elif day == LEARN - 1:
                 self._approve(run, None)
+            if day % TELL == 0:
+                self._tell(_progress(day, self.outcome))
         self.outcome.live = sum(len(each) for each in self._estate.there.values())
         return self.outcome
 
@@ -170,6 +185,7 @@ class Year:
         return bool(names & self._former)
 
     def _approve(self, run: Run, report: Report | None) -> None:
+        began = time.perf_counter()
         store, at = self._store, run.finished_at
         self._former = {name for name in self._former if not name.startswith(SUBJECT)}
         request = approving.Request(
@@ -182,6 +198,7 @@ class Year:
             chosen = [origins.Proposed(each, None, None) for each in proposals]
             origins.approve(store, asked, chosen, at=at)
             self._grew = False
+        self.outcome.approving.append(time.perf_counter() - began)
 
 
 def _origin(name: str, kind: str) -> str:
@@ -214,9 +231,20 @@ def _plan(days: int) -> list[Caught]:
     return [Caught(attack, LEARN + 1 + place * room // len(due)) for place, attack in enumerate(due)]
 
 
-def simulate(folder: Path, live: int, days: int, seed: int = 1) -> Outcome:
+def _progress(day: int, outcome: Outcome) -> str:
+    said = f"    day {day:>3}: recorded in {outcome.recorded[-1]:.1f} s"
+    if not outcome.seconds:
+        return said
+    found = sum(1 for each in outcome.caught if each.seen is not None)
+    words = f"{said}, reported in {outcome.seconds[-1]:.1f} s on {outcome.lines[-1]} lines"
+    return f"{words}, {found} of {len(outcome.caught)} attacks so far, {peak():,.0f} MiB"
+
+
+def simulate(
+    folder: Path, live: int, days: int, seed: int = 1, tell: Callable[[str], None] = lambda _: None
+) -> Outcome:
     with Store.open(f"sqlite:///{folder / 'year.db'}", write=True) as store:
-        return Year(store, live, days, seed).live()
+        return Year(store, live, days, seed, tell).live()
 
 
 def show(outcome: Outcome) -> None:
@@ -228,8 +256,14 @@ def show(outcome: Outcome) -> None:
     usual, most = statistics.median(outcome.findings), max(outcome.findings)
     say(f"    {'findings a day, median and most':<44}{usual:>8.0f} {most:>8}")
     say(f"    {'created and deleted as expected':<44}{outcome.hidden:>8,}")
-    middle, slowest = statistics.median(outcome.seconds), max(outcome.seconds)
-    say(f"    {'diff and report, median and slowest':<44}{middle:>8.2f} {slowest:>8.2f} s")
+    say(f"    {'seconds: median of the first month, last, most':<44}")
+    for name, spent in (
+        ("recording", outcome.recorded),
+        ("diff and report", outcome.seconds),
+        ("approval", outcome.approving),
+    ):
+        say(f"    {f'  {name}':<44}{_typical(spent[:30]):>8.2f} {_typical(spent[-30:]):>8.2f} {max(spent):>8.2f}")
+    say(f"    {'memory, peak of the process':<44}{peak():>8,.0f} MiB")
     say(f"    {'false findings in all':<44}{sum(outcome.false.values()):>8,}")
     for what, count in outcome.false.most_common():
         say(f"      {count:>6,}  {what}: {outcome.examples[what][:110]}")
@@ -241,8 +275,8 @@ def show(outcome: Outcome) -> None:
     say("    not visible to an inventory: " + "; ".join(INVISIBLE))
 
 
-def say(line: str) -> None:
-    print(line, flush=True)
+def _typical(spent: Sequence[float]) -> float:
+    return statistics.median(spent) if spent else 0.0
 
 
 def main() -> None:
@@ -254,7 +288,7 @@ def main() -> None:
     say(f"\na year of an estate of {asked.live:,} snapshots, {asked.days} days, seed {asked.seed}")
     began = time.perf_counter()
     with TemporaryDirectory(prefix="snapbase-year-") as folder:
-        show(simulate(Path(folder), asked.live, asked.days, asked.seed))
+        show(simulate(Path(folder), asked.live, asked.days, asked.seed, say))
     say(f"    {'simulated in':<44}{time.perf_counter() - began:>8.0f} s")
 
 

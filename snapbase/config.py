@@ -18,6 +18,7 @@ from snapbase.shapes import (
 
 CLOUDS = {"aws": "accounts", "azure": "subscriptions", "gcp": "projects"}
 """The sections of which there may be several, and what their entries read."""
+_SEVERAL = (*CLOUDS, "accounts")
 
 
 def store_url(config: Config) -> str:
@@ -25,6 +26,11 @@ def store_url(config: Config) -> str:
     if config.store.url:
         return config.store.url
     return f"sqlite:///{Path(platformdirs.user_data_dir('snapbase')) / 'snapbase.db'}"
+
+
+def usual_path() -> Path:
+    """Where a configuration is found without being named."""
+    return Path(platformdirs.user_config_dir("snapbase")) / "snapbase.toml"
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -36,8 +42,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     _refuse_unknown(environ)
     found = path or (Path(environ["SNAPBASE_CONFIG"]) if environ.get("SNAPBASE_CONFIG") else None)
     if found is None:
-        usual = Path(platformdirs.user_config_dir("snapbase")) / "snapbase.toml"
-        found = usual if usual.exists() else None
+        found = usual_path() if usual_path().exists() else None
     body = _read(found) if found else _ambient(environ)
     told = _overlay(body, environ)
     try:
@@ -99,8 +104,12 @@ def _model(section: str) -> type[BaseModel]:
 
 
 def _variables() -> dict[str, tuple[str, str]]:
-    """Every variable that sets a key, and which: `SNAPBASE_<SECTION>__<KEY>` and the short ones."""
-    places = ((section, key) for section in Config.model_fields for key in _model(section).model_fields)
+    """Every variable that sets a key, and which: `SNAPBASE_<SECTION>__<KEY>` and the short ones.
+
+    None for `[[accounts]]`, a list by nature.
+    """
+    sections = (section for section in Config.model_fields if section != "accounts")
+    places = ((section, key) for section in sections for key in _model(section).model_fields)
     return {f"SNAPBASE_{section}__{key}".upper(): (section, key) for section, key in places} | _SHORT
 
 
@@ -190,6 +199,8 @@ def _told_once(config: Config) -> Iterator[tuple[str, str, str]]:
             yield f"{at}.name", f"{cloud} names", entry.name
             yield from _each(f"{at}.{targets}", targets, getattr(entry, targets))
             yield from _each(f"{at}.regions", f"{at} regions", getattr(entry, "regions", ()))
+    for number, owned in enumerate(config.accounts):
+        yield f"accounts[{number}].id", "owned", owned.id
     trust = config.trust
     for number, account in enumerate(trust.accounts):
         yield f"trust.accounts[{number}].id", "trusted", account.id
@@ -201,8 +212,8 @@ def _each(where: str, group: str, values: Sequence[str]) -> Iterator[tuple[str, 
     return ((f"{where}[{number}]", group, value) for number, value in enumerate(values))
 
 
-_UNSHOWN = frozenset({"external_id", "url"})
-"""Keys whose values may hold a secret: a message never repeats them."""
+_UNSHOWN = frozenset({"external_id", "url", "notify"})
+"""Keys and sections whose values may hold a secret: a message never repeats them."""
 
 
 def _problem(error: ErrorDetails, told: Mapping[tuple[str, str], str]) -> str:
@@ -215,11 +226,11 @@ def _problem(error: ErrorDetails, told: Mapping[tuple[str, str], str]) -> str:
 
 def _what(error: ErrorDetails) -> str:
     place, given = error["loc"], error["input"]
-    shown = "what was given" if place[-1] in _UNSHOWN else repr(str(given)[:60])
+    shown = "what was given" if _UNSHOWN.intersection(place) else repr(str(given)[:60])
     words = WORDS.get(str(error.get("ctx", {}).get("pattern")))
     if words:
         return f"{shown} is not {words}"
-    if len(place) == 1 and place[0] in CLOUDS and isinstance(given, dict):
+    if len(place) == 1 and place[0] in _SEVERAL and isinstance(given, dict):
         return f"write [[{place[0]}]], with two brackets: there may be several"
     if len(place) == 1 and isinstance(given, list):
         return f"write [{place[0]}], with one bracket: there is only one"

@@ -6,11 +6,12 @@ a resource first seen by the first complete read of its scope is `INITIAL`, and 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from snapbase.exposure import Exposure, expose
+from snapbase.exposure import Court, Exposure, Judge, Sides, is_worse
 from snapbase.model import Approval, Coverage, Grant, Json, Pin, Scope, State
 from snapbase.trust import TrustList
 
@@ -96,32 +97,12 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """Everything beside the resources that a side of the comparison is judged by."""
-
-    trust: TrustList
-    guards: Mapping[str, State] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The approved and the present view, and those of the pins (by the trust list they were approved under)."""
-
-    before: View
-    after: View
-    pinned: Mapping[int, TrustList]
-    approved_at: datetime
-    at: datetime
-    """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Layer:
     """One approved value of an entry: where it comes from."""
 
     state: State | None
     absence_known: bool
-    trust: TrustList
+    trust_id: int
     ended: Approval | None
 
 
@@ -152,9 +133,10 @@ def grant_entry(grant: Grant) -> str:
 
 def compare(candidates: Iterable[Candidate], sides: Sides) -> Iterator[Change]:
     """Every change of every candidate; resources that came back under the same address as one replacement."""
+    court = Court(sides)
     lone: list[Change] = []
     for candidate in candidates:
-        for change in _compare_one(candidate, sides):
+        for change in _compare_one(candidate, court):
             if change.type in (ChangeType.APPEARED, ChangeType.DISAPPEARED):
                 lone.append(change)
             else:
@@ -162,8 +144,8 @@ def compare(candidates: Iterable[Candidate], sides: Sides) -> Iterator[Change]:
     yield from _join_replacements(lone)
 
 
-def _compare_one(candidate: Candidate, sides: Sides) -> Iterator[Change]:
-    presence = _layer(candidate, PRESENCE, sides)
+def _compare_one(candidate: Candidate, court: Court) -> Iterator[Change]:
+    presence = _layer(candidate, PRESENCE, court.sides.at)
     after = candidate.after
     if after is None:
         if presence.state is not None:
@@ -176,98 +158,82 @@ def _compare_one(candidate: Candidate, sides: Sides) -> Iterator[Change]:
         else:
             initial = True
     else:
-        yield from _modified(candidate, sides)
-    yield from _grants(candidate, sides, initial=initial)
-    yield from _unread(candidate, sides)
+        yield from _modified(candidate, court.sides.at)
+    yield from _grants(candidate, court, initial=initial)
+    yield from _unread(candidate, court.sides.at)
 
 
-def _modified(candidate: Candidate, sides: Sides) -> Iterator[Change]:
+def _modified(candidate: Candidate, at: datetime) -> Iterator[Change]:
     present = _attributes(candidate.after)
     names = set(present)
     for state in (candidate.before, *(pinned.state for pinned in candidate.pins)):
         names |= set(_attributes(state))
     for name in sorted(names):
-        layer = _layer(candidate, name, sides)
+        layer = _layer(candidate, name, at)
         was, now = _attributes(layer.state).get(name), present.get(name)
         if was != now:
-            yield replace(_change(ChangeType.MODIFIED, candidate, layer, name), was=was, now=now)
+            yield _change(ChangeType.MODIFIED, candidate, layer, name, was=was, now=now)
 
 
-def _grants(candidate: Candidate, sides: Sides, *, initial: bool) -> Iterator[Change]:
+def _grants(candidate: Candidate, court: Court, *, initial: bool) -> Iterator[Change]:
     after = candidate.after
     present = _by_entry(after)
     approved_names = set(_by_entry(candidate.before))
     for pinned in candidate.pins:
         approved_names |= set(_by_entry(pinned.state))
-    for name in sorted(set(present) | approved_names):
-        layer = _layer(candidate, name, sides)
+    for name in sorted(approved_names.union(present)):
+        layer = _layer(candidate, name, court.sides.at)
         was, now = _by_entry(layer.state).get(name), present.get(name)
-        if was is None and now is None:
-            continue
-        yield from _grant(candidate, sides, layer, name, was, now, initial=initial)
+        then = _worst(was, layer.state, court.then(layer.trust_id))
+        exposure = _worst(now, after, court.now)
+        kind = _difference(was, now, then, exposure)
+        if kind is not None:
+            yield _change(
+                kind,
+                candidate,
+                layer,
+                name,
+                was=_terms(was),
+                now=_terms(now),
+                exposure_before=then,
+                exposure=exposure,
+                initial=initial,
+            )
 
 
-def _grant(
-    candidate: Candidate,
-    sides: Sides,
-    layer: _Layer,
-    name: str,
-    was: Sequence[Grant] | None,
-    now: Sequence[Grant] | None,
-    *,
-    initial: bool,
-) -> Iterator[Change]:
-    then = _worst(was, layer.state, sides.before.guards, layer.trust, sides.approved_at)
-    exposure = _worst(now, candidate.after, sides.after.guards, sides.after.trust, sides.at)
-    change = replace(
-        _change(ChangeType.GRANT_ADDED, candidate, layer, name),
-        was=_terms(was),
-        now=_terms(now),
-        exposure_before=then,
-        exposure=exposure,
-        initial=initial,
-    )
+def _difference(
+    was: Sequence[Grant] | None, now: Sequence[Grant] | None, then: Exposure | None, exposure: Exposure | None
+) -> ChangeType | None:
+    if was == now:
+        worse = then and exposure and is_worse(then, exposure)
+        return ChangeType.GRANT_WORSE if worse else None
     if was is None:
-        yield change
-    elif now is None:
-        # Grants that were not read again stay in the state, so a missing one was really taken away.
-        yield replace(change, type=ChangeType.GRANT_REMOVED)
-    elif was != now:
-        yield replace(change, type=ChangeType.GRANT_CHANGED)
-    elif then and exposure and _is_worse(then, exposure):
-        yield replace(change, type=ChangeType.GRANT_WORSE)
+        return ChangeType.GRANT_ADDED
+    # Grants that were not read again stay in the state, so a missing one was really taken away.
+    return ChangeType.GRANT_REMOVED if now is None else ChangeType.GRANT_CHANGED
 
 
-def _is_worse(then: Exposure, now: Exposure) -> bool:
-    return now.trust.rank > then.trust.rank or (now.trust.foreign and now.effect.rank > then.effect.rank)
-
-
-def _worst(
-    grants: Sequence[Grant] | None,
-    state: State | None,
-    guards: Mapping[str, State],
-    trust: TrustList,
-    at: datetime,
-) -> Exposure | None:
+def _worst(grants: Sequence[Grant] | None, state: State | None, judge: Judge) -> Exposure | None:
     if not grants or state is None:
         return None
-    exposures = [expose(grant, state, guards, trust, on=at.date()) for grant in grants]
-    return max(exposures, key=lambda each: each.badness)
+    return max((judge.expose(grant, state) for grant in grants), key=lambda each: each.badness)
 
 
-def _unread(candidate: Candidate, sides: Sides) -> Iterator[Change]:
+def _unread(candidate: Candidate, at: datetime) -> Iterator[Change]:
     after = candidate.after
     if after is None or after.miss is None:
         return
-    layer = _layer(candidate, SHARING, sides)
+    layer = _layer(candidate, SHARING, at)
     if layer.state is not None and layer.state.miss is not None:
         return
-    yield replace(_change(ChangeType.SHARING_UNREAD, candidate, layer, SHARING), now=after.miss.reason)
+    yield _change(ChangeType.SHARING_UNREAD, candidate, layer, SHARING, now=after.miss.reason)
 
 
 def _by_entry(state: State | None) -> dict[str, list[Grant]]:
     found: dict[str, list[Grant]] = {}
-    for grant in sorted((state.grants if state else None) or ()):
+    if state is None or not state.grants:
+        return found
+    for grant in sorted(state.grants):
         found.setdefault(grant_entry(grant), []).append(grant)
     return found
 
@@ -278,27 +244,26 @@ def _terms(grants: Sequence[Grant] | None) -> Json:
     return [[each.condition, each.expires_at.isoformat() if each.expires_at else ""] for each in grants]
 
 
-def _layer(candidate: Candidate, entry: str, sides: Sides) -> _Layer:
+def _layer(candidate: Candidate, entry: str, at: datetime) -> _Layer:
     """The approved value of an entry, and the newest approval of it that has ended (an ended pin falls through)."""
     ended: Approval | None = None
     for pinned in candidate.pins:
         pin = pinned.pin
-        if not _covers(pin.entry, entry):
+        if not covers(pin.entry, entry):
             continue
-        if pin.approval.until is not None and sides.at >= pin.approval.until:
+        if pin.approval.until is not None and at >= pin.approval.until:
             ended = ended or pin.approval
             continue
-        trust = sides.pinned.get(pin.trust_id or 0, sides.before.trust)
-        return _Layer(pinned.state, pinned.absence_known, trust, ended)
-    return _Layer(candidate.before, candidate.absence_known, sides.before.trust, ended)
+        return _Layer(pinned.state, pinned.absence_known, pin.trust_id or 0, ended)
+    return _Layer(candidate.before, candidate.absence_known, 0, ended)
 
 
-def _covers(pinned: str, entry: str) -> bool:
+def covers(pinned: str, entry: str) -> bool:
     """A pin on presence names the thing as it was: its attributes too, but never who may use it."""
     return pinned in (entry, WHOLE) or (pinned == PRESENCE and entry.startswith("attr:"))
 
 
-def _change(kind: ChangeType, candidate: Candidate, layer: _Layer, entry: str) -> Change:
+def _change(kind: ChangeType, candidate: Candidate, layer: _Layer, entry: str, **more: Any) -> Change:
     return Change(
         type=kind,
         scope=candidate.scope,
@@ -307,6 +272,7 @@ def _change(kind: ChangeType, candidate: Candidate, layer: _Layer, entry: str) -
         before=layer.state,
         after=candidate.after,
         ended=layer.ended,
+        **more,
     )
 
 

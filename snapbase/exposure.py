@@ -5,8 +5,8 @@ of grants that nobody touched.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 
 from snapbase.model import Grant, Limits, Principal, PrincipalKind, State
@@ -22,7 +22,10 @@ class Effect(StrEnum):
     @property
     def rank(self) -> int:
         """0 for latent; higher is worse."""
-        return [Effect.LATENT, Effect.UNKNOWN, Effect.EFFECTIVE].index(self)
+        return _EFFECTS[self]
+
+
+_EFFECTS = {Effect.LATENT: 0, Effect.UNKNOWN: 1, Effect.EFFECTIVE: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,74 @@ def expose(grant: Grant, state: State, guards: Mapping[str, State], trust: Trust
     judgement = trust.judge(grant.principal, account=scope.account, kind=scope.kind, on=on, source=source)
     effect, why = _effect(grant, state, guards, on)
     return Exposure(grant, judgement, effect, why)
+
+
+class Judge:
+    """Says what grants are worth under one list, behind one set of guardrails, on one day.
+
+    Thousands of resources are held by few: whatever decides alike is judged once.
+    """
+
+    def __init__(self, trust: TrustList, guards: Mapping[str, State], on: date) -> None:
+        self._trust, self._guards, self._on = trust, guards, on
+        self._by_source = any(entry.sources for entry in trust.entries)
+        self._known: dict[object, Exposure] = {}
+
+    def expose(self, grant: Grant, state: State) -> Exposure:
+        scope, resource = state.scope, state.resource
+        source = resource.source if self._by_source else None
+        key = (grant, scope.account, scope.kind, source, resource.limits, resource.guards, resource.key)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = expose(grant, state, self._guards, self._trust, on=self._on)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything beside the resources that a side of the comparison is judged by."""
+
+    trust: TrustList
+    guards: Mapping[str, State] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The approved and the present view, and those of the pins (by the trust list they were approved under)."""
+
+    before: View
+    after: View
+    pinned: Mapping[int, TrustList]
+    approved_at: datetime
+    at: datetime
+    """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
+
+
+class Court:
+    """The judges of both sides; of the approved one, a judge for each trust list something was approved under."""
+
+    def __init__(self, sides: Sides) -> None:
+        self.sides = sides
+        self.now = Judge(sides.after.trust, sides.after.guards, sides.at.date())
+        self._then: dict[int, Judge] = {}
+
+    def then(self, trust_id: int) -> Judge:
+        """By the row of a pin's trust list; 0: as the baseline was approved."""
+        found = self._then.get(trust_id)
+        if found is None:
+            before = self.sides.before
+            trust = self.sides.pinned.get(trust_id, before.trust)
+            found = self._then[trust_id] = Judge(trust, before.guards, self.sides.approved_at.date())
+        return found
+
+    def finds_worse(self, grant: Grant, state: State, trust_id: int) -> bool:
+        """Whether a grant that is as it was approved, on a resource that is, is worth more than it was then."""
+        return is_worse(self.then(trust_id).expose(grant, state), self.now.expose(grant, state))
+
+
+def is_worse(then: Exposure, now: Exposure) -> bool:
+    """A grant that is the same is news where its holder is trusted less, or where it works for a stranger by now."""
+    return now.trust.rank > then.trust.rank or (now.trust.foreign and now.effect.rank > then.effect.rank)
 
 
 def _effect(grant: Grant, state: State, guards: Mapping[str, State], on: date) -> tuple[Effect, str]:

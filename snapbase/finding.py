@@ -17,7 +17,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for critical, 4 for info."""
-        return list(Severity).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {each: rank for rank, each in enumerate(Severity)}
 
 
 class SubjectType(StrEnum):
@@ -43,6 +46,19 @@ class Subject:
     source: str | None = None
     origin: str | None = None
     owner: str | None = None
+    """Whoever answers for it, as the configuration or a subscription's tags say; else the account that owns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose an account, subscription or project is, as far as somebody said; empty where nobody did."""
+
+    id: str
+    name: str = ""
+    owner: str = ""
+    team: str = ""
+    environment: str = ""
+    sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,8 @@ class Attribution:
     user_agent: str | None
     event_id: str
     certainty: str
+    country: str | None = None
+    """Where the address is: two letters, or `unknown`; None where nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +130,8 @@ class Finding:
     """Uids of other views of the same data: its recovery point, the snapshots behind an image."""
     covers: tuple[tuple[str, str], ...] = ()
     """Every (subject, entry) that approving this finding pins; never empty in a report."""
+    owned: Account | None = None
+    """Whose the account is in which it was found."""
 
 
 @dataclass(frozen=True, slots=True)

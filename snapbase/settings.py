@@ -4,21 +4,33 @@ import hashlib
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from snapbase.shapes import (
     GUID,
     AwsAccountId,
     AwsOrganizationId,
+    AwsQueue,
     AwsRegion,
     AwsRole,
     AwsTrail,
+    Country,
     Domain,
     GcpParent,
     GcpProject,
+    GcpSubscription,
     Guid,
     Holder,
     KindGlob,
@@ -73,6 +85,8 @@ class AwsEntry(_Entry):
     """`s3://bucket/prefix` of a CloudTrail trail, read instead of each region's event history."""
     trail_organization: AwsOrganizationId | None = None
     """Where that trail is an organisation's: its id."""
+    queue: AwsQueue | None = None
+    """An SQS queue of EventBridge events of CloudTrail, that tells `watch` where to look."""
 
 
 class AzureEntry(_Entry):
@@ -95,6 +109,30 @@ class GcpEntry(_Entry):
     quota_project: GcpProject | None = None
     impersonate: ServiceAccount | None = None
     """A service account to impersonate."""
+    subscription: GcpSubscription | None = None
+    """A Pub/Sub subscription of a log sink's topic, that tells `watch` where to look."""
+
+
+class AccountEntry(_Section):
+    """One `[[accounts]]`: whose an account, subscription or project of ours is."""
+
+    id: Holder
+    name: str = ""
+    owner: str = ""
+    team: str = ""
+    environment: str = ""
+    sensitive: bool = False
+    """Whether everything about it is a step worse."""
+
+    @field_validator("id")
+    @classmethod
+    def _lower_guid(cls, value: str) -> str:
+        return _lower_guid(value)
+
+
+def _lower_guid(value: str) -> str:
+    """Azure's ids are compared in lower case."""
+    return value.lower() if re.match(GUID, value) else value
 
 
 class TrustedAccount(_Section):
@@ -112,8 +150,7 @@ class TrustedAccount(_Section):
     @field_validator("id")
     @classmethod
     def _lower_guid(cls, value: str) -> str:
-        """Azure's ids are compared in lower case."""
-        return value.lower() if re.match(GUID, value) else value
+        return _lower_guid(value)
 
 
 class TrustSection(_Section):
@@ -138,6 +175,8 @@ class CollectSection(_Section):
 
 class StoreSection(_Section):
     url: str | None = None
+    keep_days: Annotated[int, Field(ge=61)] | None = None
+    """Days after which a run forgets what was over, but for what approvals need; None: nothing is ever forgotten."""
 
 
 class ReportSection(_Section):
@@ -189,6 +228,42 @@ class DetectSection(_Section):
     listings: Annotated[int, Field(ge=1)] = 10
     window_hours: Annotated[float, Field(gt=0, le=720)] = 24.0
     days: Annotated[int, Field(ge=1)] = 90
+    locations: Path | None = None
+    home_countries: tuple[Country, ...] = ()
+
+    @model_validator(mode="after")
+    def _countries_need_locations(self) -> "DetectSection":
+        if self.home_countries and self.locations is None:
+            raise ValueError("home_countries needs locations: a file that says where addresses are")
+        return self
+
+
+class NotifySection(_Section):
+    """Who is told of what is new without asking. Addresses and the key are secrets: no message or store has them."""
+
+    severity: Literal["critical", "high", "medium", "low", "info"] = "medium"
+    """Lowest severity that is told."""
+    webhook: SecretStr | None = None
+    """Gets the report as JSON by POST."""
+    key: SecretStr | None = None
+    """Signs what the webhook gets."""
+    command: tuple[str, ...] = ()
+    """Gets the report as JSON on its standard input."""
+    services: tuple[SecretStr, ...] = ()
+    """Chat, mail and pagers, as `apprise` writes their addresses."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+    @field_validator("webhook")
+    @classmethod
+    def _https_or_loopback(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if not parts.hostname or parts.scheme not in {"http", "https"}:
+            raise ValueError("an address begins with https:// and a host")
+        if parts.scheme != "https" and not is_loopback(value.get_secret_value()):
+            raise ValueError("plain http is accepted for loopback hosts only")
+        return value
 
 
 class ApprovalSection(_Section):
@@ -204,6 +279,7 @@ class Config(_Section):
     aws: tuple[AwsEntry, ...] = ()
     azure: tuple[AzureEntry, ...] = ()
     gcp: tuple[GcpEntry, ...] = ()
+    accounts: tuple[AccountEntry, ...] = ()
     trust: TrustSection = TrustSection()
     collect: CollectSection = CollectSection()
     store: StoreSection = StoreSection()
@@ -212,9 +288,12 @@ class Config(_Section):
     watch: WatchSection = WatchSection()
     tickets: TicketSection = TicketSection()
     detect: DetectSection = DetectSection()
+    notify: NotifySection = NotifySection()
     approval: ApprovalSection = ApprovalSection()
 
     def digest(self) -> str:
         """Changes when anything that decides what is read and how it is judged changes; where it is kept does not."""
-        told = self.model_dump_json(exclude={"store": {"url"}, "approval": True, "watch": True})
+        kept: dict[str, Any] = {"store": True, "approval": True, "watch": True, "notify": True}
+        hints: dict[str, Any] = {"aws": {"__all__": {"queue"}}, "gcp": {"__all__": {"subscription"}}}
+        told = self.model_dump_json(exclude=kept | hints)
         return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from snapbase.model import Principal, PrincipalKind
@@ -31,12 +32,15 @@ class TrustClass(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(TrustClass).index(self)
+        return _RANKS[self]
 
     @property
     def foreign(self) -> bool:
         """Nobody has said this principal may hold our data."""
         return self.rank >= TrustClass.FORMER_ORG.rank
+
+
+_RANKS = {each: rank for rank, each in enumerate(TrustClass)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ _WORKLOAD_ACCOUNT = re.compile(r"^([a-z][a-z0-9.:-]*)\.svc\.id\.goog\[")
 _POOL = re.compile(r"iam\.googleapis\.com/(?:projects|locations/[^/]+|organizations)/([^/]+)")
 
 
+@lru_cache(maxsize=4096)
 def _home(principal: Principal) -> frozenset[str]:
     """The accounts, organisations, tenants and domains that a principal's own id proves it belongs to."""
     kind, key = principal.kind, principal.id

@@ -91,6 +91,18 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
         ("[collect]\nkinds = ['EC2']", "collect.kinds[0]: 'EC2' is not a kind or a glob of kinds"),
         ("[collect]\ngive_up_after = 0", "collect.give_up_after"),
         ("[detect]\nnetworks = ['10.0.0.0/99']", "detect.networks[0]: '10.0.0.0/99' does not appear to be"),
+        ("[detect]\nhome_countries = ['DE']", "detect: home_countries needs locations"),
+        (
+            "[detect]\nlocations = 'x'\nhome_countries = ['de']",
+            "home_countries[0]: 'de' is not a country's two capital",
+        ),
+        ("[accounts]\nid = '111122223333'", "write [[accounts]], with two brackets"),
+        ("[[accounts]]\nid = '111122223333'\nonwer = 'ann'", "accounts[0].onwer: no such key; did you mean owner?"),
+        (
+            "[notify]\nwebhook = 'http://example.com/x'",
+            "notify.webhook: plain http is accepted for loopback hosts only",
+        ),
+        ("[notify]\nwebhook = 'hooks.example.com'", "notify.webhook: an address begins with https:// and a host"),
         ("[aws]\nprofile = 'audit'", "write [[aws]], with two brackets"),
         ("[[store]]\nurl = 'sqlite:///a.db'", "write [store], with one bracket"),
         ("[[aws]", "is not TOML"),
@@ -140,6 +152,7 @@ TRUSTED = "[[trust.accounts]]\nid = '{0}'\nreason = 'backups'\n"
             f"azure[0].subscriptions[1]: '{SUBSCRIPTION}' is already azure[0].subscriptions[0]",
         ),
         ("[[gcp]]\nprojects = ['prod-data', 'prod-data']", "gcp[0].projects[1]: 'prod-data' is already"),
+        ("[[accounts]]\nid = '111122223333'\n" * 2, "accounts[1].id: '111122223333' is already accounts[0].id"),
         (TRUSTED.format("111122223333") * 2, "trust.accounts[1].id: '111122223333' is already trust.accounts[0].id"),
         (
             TRUSTED.format(SUBSCRIPTION) + TRUSTED.format(SUBSCRIPTION.upper()),
@@ -267,3 +280,38 @@ def test_the_digest_follows_what_was_told(tmp_path: Path) -> None:
     elsewhere = load(_file(tmp_path, "[collect]\nthreads = 4\n[store]\nurl = 'postgresql://me:secret@db/x'"), {})
 
     assert one.digest() == same.digest() == elsewhere.digest() != other.digest()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("webhook", "'ftp://hunter2'"),
+        ("webhook", "['hunter2']"),
+        ("key", "{hunter2 = 1}"),
+        ("services", "'slack://hunter2'"),
+        ("services", "[['hunter2']]"),
+    ],
+)
+def test_an_address_is_never_repeated(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(_file(tmp_path, f"[notify]\n{key} = {value}"), {})
+
+    assert f"notify.{key}" in raised.value.message
+    assert "hunter2" not in raised.value.message
+
+
+def test_who_is_notified_changes_nothing_that_is_judged_and_is_shown_nowhere(tmp_path: Path) -> None:
+    told = {"SNAPBASE_NOTIFY__WEBHOOK": "https://hunter2@x.example", "SNAPBASE_NOTIFY__SERVICES": "slack://hunter2"}
+
+    config = load(_file(tmp_path, ""), told)
+
+    assert config.digest() == load(_file(tmp_path, ""), {}).digest()
+    assert [each.get_secret_value() for each in config.notify.services] == ["slack://hunter2"]
+    assert "hunter2" not in f"{config!r} {config.model_dump_json()}"
+
+
+def test_one_account_in_two_places_is_fine(tmp_path: Path) -> None:
+    """It is read, and it is somebody's."""
+    text = "[[aws]]\naccounts = ['111122223333']\n[[accounts]]\nid = '111122223333'\nowner = 'ann'"
+
+    assert load(_file(tmp_path, text), {}).accounts[0].owner == "ann"

@@ -10,14 +10,13 @@ from snapbase.diff import (
     Change,
     ChangeType,
     PinnedState,
-    Sides,
-    View,
     compare,
     compare_coverage,
     compare_trust,
     grant_entry,
     scope_subject,
 )
+from snapbase.exposure import Sides, View
 from snapbase.model import (
     Access,
     Approval,

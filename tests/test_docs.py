@@ -64,6 +64,7 @@ def test_generated_tables_are_current(name: str, table: str) -> None:
 
 def test_every_command_is_in_the_readme_and_has_help() -> None:
     for command in (
+        "init",
         "run",
         "watch",
         "collect",

@@ -9,7 +9,7 @@ import pytest
 
 from snapbase.cli import main
 from snapbase.store import Store
-from tests.store.test_cohorts import ORIGIN, World, points, snapshot
+from tests.store.rotating import ORIGIN, World, points, snapshot
 
 Say = Callable[..., str]
 

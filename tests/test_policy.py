@@ -67,6 +67,8 @@ def test_the_policy_fits_into_one() -> None:
 
 def test_kinds_narrow_it() -> None:
     assert _allowed(policy.aws_policy(("aws.organizations",))) == {
+        "backup:ListCopyJobs",
+        "backup:ListRestoreJobs",
         "cloudtrail:LookupEvents",
         "ec2:DescribeRegions",
         "organizations:DescribeOrganization",

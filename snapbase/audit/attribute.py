@@ -116,7 +116,7 @@ def names(finding: Finding) -> tuple[str, ...]:
     """Every name by which an event can be about a finding: what to look events up by."""
     subject = finding.subject
     address = subject.address or ""
-    found = (subject.uid, subject.uid.rpartition("@")[0], address, *_by_name(address, subject.name), subject.source)
+    found = (subject.uid, subject.uid.rpartition("@")[0], address, *spellings(address, subject.name), subject.source)
     return tuple(dict.fromkeys(filter(None, found)))
 
 
@@ -151,7 +151,7 @@ def _about(finding: Finding, index: Index, guards: Mapping[str, Collection[str]]
     places: list[tuple[str, bool]] = [(subject.uid, False), (subject.uid.rpartition("@")[0], False)]
     if subject.address:
         places.append((subject.address, beside))
-        places += [(each, beside) for each in _by_name(subject.address, subject.name)]
+        places += [(each, beside) for each in spellings(subject.address, subject.name)]
     places += [(each, True) for each in guards.get(subject.uid, ())]
     for name, near in places:
         for event, made in index.find(finding.cloud, name) if name else ():
@@ -281,7 +281,7 @@ def _key(cloud: str, name: str) -> str:
     return name.lower() if cloud == Cloud.AZURE else name
 
 
-def _by_name(address: str, name: str | None) -> Iterable[str]:
+def spellings(address: str, name: str | None) -> Iterable[str]:
     """An ARN as calls can name it that do not know its last part: by the resource's name, or without its cluster."""
     parts = address.split(":", 5)
     if len(parts) < 6 or parts[0] != "arn":

@@ -250,6 +250,8 @@ _BACKUP: dict[str, Row] = {
     "DeleteBackupVault": Row(Action.INHIBIT, _VAULT),
     "AssociateBackupVaultMpaApprovalTeam": Row(Action.POLICY, _VAULT, tell=words("mpaApprovalTeamArn")),
     "DisassociateBackupVaultMpaApprovalTeam": Row(Action.INHIBIT, _VAULT),
+    "CreateBackupPlan": Row(Action.POLICY, made=own("backup", "backup-plan:", told("backupPlanId"))),
+    "CreateBackupSelection": Row(Action.POLICY, own("backup", "backup-plan:", asked("backupPlanId"))),
     "UpdateBackupPlan": Row(Action.POLICY, own("backup", "backup-plan:", asked("backupPlanId"))),
     "DeleteBackupPlan": Row(Action.INHIBIT, own("backup", "backup-plan:", asked("backupPlanId"))),
     "DeleteBackupSelection": Row(Action.INHIBIT, own("backup", "backup-plan:", asked("backupPlanId"))),

@@ -236,7 +236,7 @@ def _all(file: IO[bytes], begun: bytes) -> bytes:
 def fetch_files(paths: Iterable[Path], logs: Sequence[AuditLog] | None = None) -> Iterator[Fetched]:
     """Stretches of events by source. A file proves nothing about what it leaves out, so each spans its events only."""
     known = audit_logs() if logs is None else logs
-    by_cloud = {log.cloud: log for log in known}
+    by_cloud = {log.cloud: log for log in known if not log.beside}
     for path in paths:
         yield from _fetch_file(path, known, by_cloud)
 

@@ -81,6 +81,8 @@ class AuditLog:
     """What this log never shows."""
     latency: str
     """How late records come, in words."""
+    beside: bool = False
+    """Whether the cloud has a log that says more of who did what: that one speaks for the cloud, and names findings."""
 
 
 @cache

@@ -17,6 +17,7 @@ from snapbase.cli import (
     reporting,
     review,
     shares,
+    starting,
     watching,
 )
 from snapbase.cli import baselines as log
@@ -34,7 +35,7 @@ baselines = typer.Typer(help="What was approved, by whom, why and until when.", 
 snapshots = typer.Typer(help="The inventory.", no_args_is_help=True)
 expected = typer.Typer(help="What makes snapshots again and again: seen, proposed, approved.", no_args_is_help=True)
 logs = typer.Typer(help="The clouds' audit logs: who did it.", no_args_is_help=True)
-db = typer.Typer(help="The store's schema.", no_args_is_help=True)
+db = typer.Typer(help="The store: its schema, how much it keeps, copies of it.", no_args_is_help=True)
 app.add_typer(baselines, name="baselines")
 app.add_typer(snapshots, name="snapshots")
 app.add_typer(expected, name="origins")
@@ -63,6 +64,7 @@ def _globals(
     context.obj = Globals(config, store, quiet)
 
 
+app.command("init")(starting.init)
 app.command("run")(collecting.run)
 app.command("watch")(watching.watch)
 app.command("collect")(collecting.collect)
@@ -87,6 +89,9 @@ expected.command("show")(origins.show_origin)
 expected.command("propose")(origins.propose)
 db.command("upgrade")(database.upgrade)
 db.command("check")(database.check)
+db.command("prune")(database.prune)
+db.command("backup")(database.backup)
+db.command("restore")(database.restore)
 app.command("doctor")(policy.doctor)
 policies.command("aws")(policy.aws)
 policies.command("azure")(policy.azure)

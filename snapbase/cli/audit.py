@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import AccountOption, CloudOption, configuration, duration, opened, say
+from snapbase.cli.context import (
+    AccountOption,
+    CloudOption,
+    EnvironmentOption,
+    OwnerOption,
+    TeamOption,
+    configuration,
+    duration,
+    opened,
+    say,
+)
 
 if TYPE_CHECKING:
     from snapbase.event import Event
@@ -61,15 +71,26 @@ def list_events(
     context: typer.Context,
     match: Annotated[str, typer.Argument(help="Part of a subject, an actor or an event's name.")] = "",
     since: Annotated[str, typer.Option(help="How far back: 24h, 7d.")] = "7d",
+    cloud: CloudOption = None,
+    account: AccountOption = None,
+    owner: OwnerOption = None,
+    team: TeamOption = None,
+    environment: EnvironmentOption = None,
     fmt: Annotated[str, typer.Option("--format", "-f", help="table or json (one event a line).")] = "table",
 ) -> None:
     """What the logs say was done, oldest first."""
     from snapbase.operations import audit as operation
+    from snapbase.operations.accounts import Whose, chosen, whose
+    from snapbase.operations.diff import finished_run
     from snapbase.report.listing import listing
 
-    now = datetime.now(UTC)
+    now, wanted = datetime.now(UTC), whose(owner, team, environment)
     with opened(context, configuration(context)) as store:
-        found = operation.listing(store, since=now - duration(since), until=now, match=match)
+        accounts = tuple(account or ())
+        if wanted != Whose():
+            accounts = chosen(store, finished_run(store), accounts, wanted)
+        span = {"since": now - duration(since), "until": now}
+        found = operation.listing(store, **span, match=match, clouds=cloud or (), accounts=accounts)
         if fmt == "json":
             for each in found:
                 typer.echo(json.dumps(_as_json(each)))

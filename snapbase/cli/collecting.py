@@ -20,10 +20,14 @@ from snapbase.cli.context import (
     opened,
     publish,
     say,
+    store_place,
+    warn,
 )
+from snapbase.errors import StoreError
 
 if TYPE_CHECKING:
     from snapbase.collect.engine import Progress, Selection
+    from snapbase.finding import Report
     from snapbase.operations.collect import Collected
     from snapbase.settings import Config
     from snapbase.store import Store
@@ -58,23 +62,55 @@ def run(
     fail_on: Annotated[str | None, typer.Option(help="Lowest severity that counts as drift.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Exit 0 where the only trouble is coverage.")] = False,
 ) -> None:
-    """What cron calls: collect, diff against the approved baseline, one lock, one exit code."""
+    """What cron calls: collect, diff against the approved baseline, notify; one lock, one exit code.
+
+    Whoever is to be notified is told once what is new, and that a run failed.
+    """
     from snapbase.cli.reporting import known_severity, rendered
-    from snapbase.operations import diff as operation
-    from snapbase.operations import tickets
+    from snapbase.operations import notify
+    from snapbase.operations.diff import exit_code
 
     config = configuration(context)
     if fail_on:
         known_severity(fail_on)
+    place = store_place(context, config)
+    try:
+        report = _judged(context, config)
+    except Exception as error:
+        warn(notify.tell_failure(config.notify, place, error))
+        raise
+    try:
+        publish(rendered(report, fmt, output), output)
+    finally:  # whoever reads the report may be gone
+        warn(notify.tell(config.notify, place, report))
+    _forget(context, config)
+    level = fail_on or config.report.fail_on
+    raise typer.Exit(exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))
+
+
+def _judged(context: typer.Context, config: "Config") -> "Report":
+    """Everything read, and what is to be said of it."""
+    from snapbase.operations import diff as operation
+    from snapbase.operations import tickets
+
     with opened(context, config, write=True) as store, store.lock():
         result = _collect(context, store, config, _selection(None, None, None, None))
         against = operation.against_baseline(store, result.run)
         report = operation.diff(store, result.run, against)
         if tickets.check(store, config.tickets, report):
             report = operation.diff(store, result.run, against)
-    publish(rendered(report, fmt, output), output)
-    level = fail_on or config.report.fail_on
-    raise typer.Exit(operation.exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))
+    return report
+
+
+def _forget(context: typer.Context, config: "Config") -> None:
+    """What the run found out is told already: that nothing could be forgotten must not hide it."""
+    from snapbase.operations.retention import prune_when_due
+
+    try:
+        with opened(context, config) as store:
+            prune_when_due(store, store_place(context, config), config)
+    except StoreError as error:
+        say(context, f"Nothing was pruned: {error.message}")
 
 
 def _selection(*narrowed: list[str] | None) -> "Selection":

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,10 @@ AccountOption = Annotated[list[str] | None, typer.Option("--account", help="Acco
 RegionOption = Annotated[list[str] | None, typer.Option("--region", help="Region or `global`; repeatable.")]
 KindOption = Annotated[list[str] | None, typer.Option("--kind", help="Such as aws.ec2.snapshot; globs; repeatable.")]
 
+OwnerOption = Annotated[list[str] | None, typer.Option("--owner", help="Accounts of this owner; repeatable.")]
+TeamOption = Annotated[list[str] | None, typer.Option("--team", help="Accounts of this team; repeatable.")]
+EnvironmentOption = Annotated[list[str] | None, typer.Option("--environment", help="Such as production; repeatable.")]
+
 
 @dataclass(frozen=True, slots=True)
 class Globals:
@@ -47,12 +51,18 @@ def configuration(context: typer.Context) -> "Config":
 @contextmanager
 def opened(context: typer.Context, config: "Config", *, write: bool = False) -> Iterator["Store"]:
     """The store named by `--store`, the environment, the configuration, or the user's data folder."""
-    from snapbase.config import store_url
     from snapbase.store import Store
 
-    given: Globals = context.obj
-    with Store.open(given.store_url or store_url(config), write=write) as store:
+    with Store.open(store_place(context, config), write=write) as store:
         yield store
+
+
+def store_place(context: typer.Context, config: "Config") -> str:
+    """The URL of that store."""
+    from snapbase.config import store_url
+
+    given: Globals = context.obj
+    return given.store_url or store_url(config)
 
 
 def say(context: typer.Context, line: str) -> None:
@@ -62,6 +72,14 @@ def say(context: typer.Context, line: str) -> None:
     given: Globals = context.obj
     if not given.quiet:
         sys.stderr.write(f"{plain(line, 500)}\n")
+
+
+def warn(lines: Iterable[str]) -> None:
+    """What went wrong: stderr, however quiet."""
+    from snapbase.report.text import plain
+
+    for line in lines:
+        sys.stderr.write(f"snapbase: {plain(line, 500)}\n")
 
 
 def publish(text: str, output: Path | None) -> None:

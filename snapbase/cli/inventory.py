@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import AccountOption, KindOption, configuration, opened
+from snapbase.cli.context import (
+    AccountOption,
+    CloudOption,
+    EnvironmentOption,
+    KindOption,
+    OwnerOption,
+    TeamOption,
+    configuration,
+    opened,
+)
 
 if TYPE_CHECKING:
     from snapbase.exposure import Exposure
@@ -18,21 +27,28 @@ def list_snapshots(
     context: typer.Context,
     match: Annotated[str, typer.Argument(help="Part of a uid, address or name.")] = "",
     run: Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")] = None,
+    cloud: CloudOption = None,
     account: AccountOption = None,
+    owner: OwnerOption = None,
+    team: TeamOption = None,
+    environment: EnvironmentOption = None,
     kind: KindOption = None,
     shared: Annotated[bool, typer.Option("--shared", help="Only what somebody else can use.")] = False,
     fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
 ) -> None:
     """What there is, and who else can use it."""
     from snapbase.operations import inventory as operation
+    from snapbase.operations.accounts import chosen, whose
     from snapbase.operations.diff import finished_run
 
     with opened(context, configuration(context)) as store:
+        judged = finished_run(store, run)
         found = operation.snapshots(
             store,
-            finished_run(store, run),
+            judged,
             kinds=tuple(kind or ()),
-            accounts=tuple(account or ()),
+            clouds=tuple(cloud or ()),
+            accounts=chosen(store, judged, account or (), whose(owner, team, environment)),
             match=match,
             shared=shared,
         )

@@ -27,15 +27,18 @@ _Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write it t
 def aws(
     context: typer.Context,
     kind: KindOption = None,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="json or cloudformation.")] = "json",
+    fmt: Annotated[str, typer.Option("--format", "-f", help="json, cloudformation or event-pattern.")] = "json",
     assume_role: Annotated[
         str, typer.Option(help="Also allow to enter this role of every account (for the identity snapbase runs as).")
     ] = "",
     partition: Annotated[str, typer.Option(help="aws, aws-cn, aws-us-gov or aws-eusc.")] = "aws",
     output: _Output = None,
 ) -> None:
-    """An IAM policy, or a CloudFormation template of the role for a StackSet."""
-    from snapbase.operations import policy
+    """An IAM policy, a CloudFormation template of the role for a StackSet, or the pattern of a queue's rule.
+
+    The policy has what the queues of the configuration need; it is for the identity that snapbase runs as.
+    """
+    from snapbase.operations import policy, queues
 
     if fmt == "cloudformation":
         if assume_role:
@@ -46,9 +49,15 @@ def aws(
             "A StackSet with service-managed permissions leaves the management account out: deploy it there too.",
         )
         return
+    if fmt == "event-pattern":
+        publish(_json(queues.event_pattern()), output)
+        return
     if fmt != "json":
-        raise UsageError(f"No format {fmt}.", hint="json or cloudformation.")
-    publish(_json(policy.aws_policy(tuple(kind or ()), assume_role=assume_role, partition=partition)), output)
+        raise UsageError(f"No format {fmt}.", hint="json, cloudformation or event-pattern.")
+    entries = configuration(context).aws
+    heard = [queues.arn(each.queue, partition, each.home_region) for each in entries if each.queue]
+    kinds = tuple(kind or ())
+    publish(_json(policy.aws_policy(kinds, assume_role=assume_role, partition=partition, queues=heard)), output)
 
 
 def azure(
@@ -73,13 +82,24 @@ def gcp(
     context: typer.Context,
     kind: KindOption = None,
     title: Annotated[str, typer.Option(help="The role's title.")] = "snapbase-collector",
+    fmt: Annotated[str, typer.Option("--format", "-f", help="yaml or sink-filter.")] = "yaml",
     output: _Output = None,
 ) -> None:
-    """A custom role for the organisation, read-only, as `gcloud iam roles create` takes it."""
+    """A custom role for the organisation, as `gcloud iam roles create` takes it, or the filter of a queue's sink."""
+    from snapbase.audit import gcp_queue
     from snapbase.operations import policy
 
+    if fmt == "sink-filter":
+        publish(f"{gcp_queue.sink_filter()}\n", output)
+        return
+    if fmt != "yaml":
+        raise UsageError(f"No format {fmt}.", hint="yaml or sink-filter.")
     publish(policy.gcp_role(tuple(kind or ()), title=title), output)
     say(context, f"gcloud iam roles create snapbase_collector --organization=ID --file={output or 'FILE'}")
+    for entry in configuration(context).gcp:
+        if entry.subscription:
+            needed = f"a role with {gcp_queue.PERMISSION}: anywhere else it could empty other subscriptions"
+            say(context, f"On {entry.subscription} alone, {needed}.")
 
 
 def doctor(

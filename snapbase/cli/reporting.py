@@ -11,8 +11,11 @@ import typer
 from snapbase.cli.context import (
     AccountOption,
     CloudOption,
+    EnvironmentOption,
     FormatOption,
     OutputOption,
+    OwnerOption,
+    TeamOption,
     configuration,
     duration,
     opened,
@@ -37,6 +40,9 @@ def diff(
     output: OutputOption = None,
     cloud: CloudOption = None,
     account: AccountOption = None,
+    owner: OwnerOption = None,
+    team: TeamOption = None,
+    environment: EnvironmentOption = None,
     rule: Annotated[list[str] | None, typer.Option(help="Only findings of this rule; repeatable.")] = None,
     severity: Annotated[str | None, typer.Option(help="Only findings this bad or worse.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Lowest severity that counts as drift.")] = None,
@@ -47,6 +53,7 @@ def diff(
     Calls no cloud and writes nothing. Exit 0: nothing; 1: drift; 3: no drift, but something was not read.
     """
     from snapbase.operations import diff as operation
+    from snapbase.operations.accounts import chosen, whose
 
     config = configuration(context)
     for level in filter(None, (severity, fail_on)):
@@ -54,7 +61,8 @@ def diff(
     with opened(context, config) as store:
         judged = operation.finished_run(store, newer if newer is not None else run)
         report = operation.diff(store, judged, _against(store, judged.id, baseline, older, newer, since))
-    wanted = operation.Filter(tuple(cloud or ()), tuple(account or ()), tuple(rule or ()), severity or "")
+        accounts = chosen(store, judged, account or (), whose(owner, team, environment))
+    wanted = operation.Filter(tuple(cloud or ()), accounts, tuple(rule or ()), severity or "")
     report = operation.narrow(report, wanted)
     publish(rendered(report, fmt, output), output)
     level = fail_on or config.report.fail_on

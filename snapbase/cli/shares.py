@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import AccountOption, CloudOption, configuration, opened
+from snapbase.cli.context import (
+    AccountOption,
+    CloudOption,
+    EnvironmentOption,
+    OwnerOption,
+    TeamOption,
+    configuration,
+    opened,
+)
 from snapbase.errors import NotFound
 
 if TYPE_CHECKING:
@@ -20,16 +28,20 @@ def shares(
     run: Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")] = None,
     cloud: CloudOption = None,
     account: AccountOption = None,
+    owner: OwnerOption = None,
+    team: TeamOption = None,
+    environment: EnvironmentOption = None,
     everybody: Annotated[bool, typer.Option("--all", help="Also our own organisation and the cloud itself.")] = False,
     fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
 ) -> None:
     """Who outside can take our data: how much, where, since when, and what of it nobody approved."""
     from snapbase.operations import shares as operation
+    from snapbase.operations.accounts import chosen, whose
     from snapbase.operations.diff import Filter, finished_run
 
-    wanted = Filter(tuple(cloud or ()), tuple(account or ()))
     with opened(context, configuration(context)) as store:
         judged = finished_run(store, run)
+        wanted = Filter(tuple(cloud or ()), chosen(store, judged, account or (), whose(owner, team, environment)))
         if principal is not None:
             _one(principal, list(operation.held_by(store, judged, principal, wanted)), fmt)
             return

@@ -22,7 +22,8 @@ def watch(
 ) -> None:
     """Ask the audit logs again and again, read at once what they name, and print each new finding once.
 
-    The first round reads everything and prints all of the drift. Other commands may write between rounds.
+    The first round reads everything and prints all of the drift. Where the configuration has a queue, what it names is
+    read within seconds, and printed again once the log says who did it. Other commands may write between rounds.
     """
     from snapbase.cli.reporting import known_severity, rendered
     from snapbase.operations import watch as operation

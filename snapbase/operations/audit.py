@@ -66,7 +66,7 @@ def _keep(store: Store, taken: Taken, batch: list[Event]) -> None:
     by_log: dict[str, list[Event]] = {}
     for each in batch:
         by_log.setdefault(each.cloud, []).append(each)
-    for log in audit_logs():
+    for log in _main_logs():
         found = list(log.fold(by_log.get(log.cloud, ())))
         taken.events += len(found)
         taken.new += store.add_events(found)
@@ -178,14 +178,25 @@ def _jobs(
     *,
     changes: bool = False,
 ) -> Iterator[_Job]:
+    shared: set[tuple[str, str, str]] = set()
     for cloud, target in engine.targets(config, selection, stop=runtime.stop, runtime=runtime, shut=shut):
-        for log in audit_logs():
+        for log in _main_logs() if changes else audit_logs():
             reader = READERS.get(log.name)
-            if log.cloud == cloud and reader is not None and target.where in reader.where:
-                source = (log.name, target.account, target.location)
-                _, since = marks.get(source, (until, until - FIRST))
-                read = (reader.changes if changes else None) or reader.read
-                yield _Job(log, read, source, target.handle, since, until)
+            if log.cloud != cloud or reader is None or target.where not in reader.where:
+                continue
+            source = (log.name, reader.of(target.handle) if reader.of else target.account, target.location)
+            if source in shared:
+                continue
+            if reader.of:
+                shared.add(source)
+            _, since = marks.get(source, (until, until - FIRST))
+            read = (reader.changes if changes else None) or reader.read
+            yield _Job(log, read, source, target.handle, since, until)
+
+
+def _main_logs() -> list[AuditLog]:
+    """One of each cloud, which tells who did what."""
+    return [each for each in audit_logs() if not each.beside]
 
 
 def _read(job: _Job) -> tuple[_Job, list[Fetched]]:
@@ -272,7 +283,7 @@ def reach(store: Store, run: Run, found: Sequence[Finding]) -> tuple[str, ...]:
         return ("No audit log was read: nothing here says who did it. `snapbase audit fetch` reads them.",)
     end = run.finished_at or run.started_at
     words = []
-    for log in audit_logs():
+    for log in _main_logs():
         mine = [span for (name, *_), span in marks.items() if name == log.name]
         count = sum(1 for each in silent if each.cloud == log.cloud)
         if not count:
@@ -293,9 +304,19 @@ _NOBODY = frozenset({"coverage-lost", "sharing-unreadable", "backup-stopped", "t
 """Rules whose findings nobody did in a cloud."""
 
 
-def listing(store: Store, *, since: datetime, until: datetime, match: str = "") -> Iterator[Event]:
+def listing(
+    store: Store,
+    *,
+    since: datetime,
+    until: datetime,
+    match: str = "",
+    clouds: Collection[str] = (),
+    accounts: Collection[str] = (),
+) -> Iterator[Event]:
     """Events kept, in order of time; `match` is part of a subject, actor or name."""
     for each in store.events(since, until):
+        if (clouds and each.cloud not in clouds) or (accounts and each.account not in accounts):
+            continue
         texts = (each.name, each.actor.id, each.actor.issuer, each.made, each.source, *each.subjects)
         if not match or any(match.lower() in text.lower() for text in texts):
             yield each

@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from snapbase.audit.log import audit_logs
 from snapbase.collect import engine
 from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
 from snapbase.model import ANYWHERE, Aspect, Miss, Reading, Run, Scope
-from snapbase.operations import audit, detecting, trusting
+from snapbase.operations import audit, detecting, retention, trusting
 from snapbase.operations.touching import touched
 from snapbase.settings import Config
 from snapbase.store import Store
+from snapbase.trust import TrustList
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def collect(
     was recorded until then stays true, and the run counts as abandoned.
     """
     previous = trusting.of_run(store, store.last_run())
+    detecting.settings(config)  # what is wrong with it stops the run before anything is read
     with _run(store, config, str(selection)) as run_id:
         known = known_scopes(store)
         logs = config.audit.enabled and not (selection.kinds or selection.locations)
@@ -90,11 +92,10 @@ def collect(
             more = audit.fetch(store, config, selection, run_id=run_id, stop=stop, places=tally.places)
             holes |= more.unread
         if logs:
-            store.prune_events(_now() - timedelta(days=config.audit.keep_days))
+            retention.forget_events(store, config, _now())
         if bug is not None:
             raise bug
-        trust = trusting.trust_now(store, config, store.head(), previous)
-        run = store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config)), at=_now())
+        run = _finish(store, config, run_id, previous)
     return Collected(run, tally.scopes, tally.unread + len(holes), tally.resources, len(tally.places), told)
 
 
@@ -134,9 +135,16 @@ def reread(
             tally = _record(store, run_id, readings)
         if stop.is_set():
             raise Interrupted
-        trust = trusting.trust_now(store, config, store.head(), previous)
-        run = store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config)), at=_now())
+        run = _finish(store, config, run_id, previous)
     return Reread(run, frozenset(scopes) - tally.whole)
+
+
+def _finish(store: Store, config: Config, run_id: int, previous: TrustList) -> Run:
+    """Ends a run with what it is judged by: what people wrote, and what the clouds say of themselves."""
+    rev = store.head()
+    told = list(store.states(rev, kinds=trusting.TELLING))
+    trust = trusting.trust_now(store, config, rev, previous, told)
+    return store.finish_run(run_id, trust=trusting.to_bytes(trust, detecting.settings(config, told)), at=_now())
 
 
 @contextmanager

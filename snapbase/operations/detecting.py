@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from snapbase.audit.log import audit_logs
 from snapbase.diff import WHOLE
 from snapbase.event import Action, ActorKind, Event
-from snapbase.finding import Finding
-from snapbase.model import Approval, BaselineScope, Cloud, Json, Pin, Principal, Run
+from snapbase.finding import Account, Finding
+from snapbase.locations import Locate, locator
+from snapbase.model import Approval, BaselineScope, Cloud, Json, Pin, Principal, Run, State
 from snapbase.operations import trusting
+from snapbase.operations.accounts import known
 from snapbase.rotation.cohort import Jury, cover
 from snapbase.rules.detected import ENTRY, detected, key_in
 from snapbase.rules.estate import Estate, Facts, Known, Tuning
+from snapbase.rules.jobs import joined
 from snapbase.rules.timeline import LEARNING, EventKey, Habit, Timeline, key_of, timeline
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -41,16 +44,25 @@ class Seen:
     notes: tuple[str, ...] = ()
 
 
-def tuning_of(config: Config) -> Tuning:
-    """What the configuration says, with the identities that snapbase itself reads with as far as it names them."""
+def tuning_of(config: Config, states: Iterable[State] = ()) -> Tuning:
+    """What the configuration says, with the identities that snapbase itself reads with as far as it names them.
+
+    `states`: the resources that say whose an account is.
+    """
     roles = (_role(entry.role) for entry in config.aws if entry.role)
     accounts = (entry.impersonate for entry in config.gcp if entry.impersonate)
-    return Tuning(**config.detect.model_dump(), collectors=tuple(sorted({*roles, *accounts})))
+    told = config.detect.model_dump() | {"locations": str(config.detect.locations or "")}
+    owned = known([Account(**each.model_dump()) for each in config.accounts], states)
+    return Tuning(**told, collectors=tuple(sorted({*roles, *accounts})), accounts=owned)
 
 
-def settings(config: Config) -> Mapping[str, Json]:
-    """The same as plain values to keep with a run; nothing where it is the default."""
-    tuning = tuning_of(config)
+def settings(config: Config, states: Iterable[State] = ()) -> Mapping[str, Json]:
+    """The same as plain values to keep with a run; nothing where it is the default.
+
+    Raises `ConfigurationError` where the file that it names for the places of addresses is none.
+    """
+    locator(config.detect.locations)
+    tuning = tuning_of(config, states)
     return tuning.to_json() if asdict(tuning) != asdict(Tuning()) else {}
 
 
@@ -59,12 +71,17 @@ def _role(text: str) -> str:
     return re.sub(r"\{[^}]*\}", "*", text) if text.startswith("arn:") else f"arn:*:iam::*:role/{text}"
 
 
-def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: datetime) -> Seen:
+def tuning_at(store: Store, run: Run) -> Tuning:
+    """What a run was judged by."""
+    return Tuning.from_json(trusting.tuning_of(store, run))
+
+
+def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: datetime, *, locate: Locate) -> Seen:
     """Everything since what the run is compared with; what somebody approved of it is silent, by its events' ids."""
     known_since = store.first_events()
     if not known_since:
         return Seen()
-    tuning = Tuning.from_json(trusting.tuning_of(store, run))
+    tuning = tuning_at(store, run)
     accepted, held = _pinned(against.pins, at)
     line, begin = _timeline(store, against, tuning, at, known_since, (accepted, held))
     book = _Book(store, run, against, at)
@@ -72,8 +89,8 @@ def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: 
     shared = any(each.cloud == Cloud.AZURE for each in line.of(Action.SHARE))
     holders = store.principals(against.rev) if shared else []
     known = frozenset(each.id.lower() for each, _ in holders if unresolved(each))
-    estate = Estate(trust, at.date(), tuning, book.look, known)
-    found = detected(line, estate, {log.cloud: log.name for log in audit_logs()})
+    estate = Estate(trust, at.date(), tuning, book.look, known, locate)
+    found = detected(line, estate, {log.cloud: log.name for log in audit_logs() if not log.beside})
     cut = (f"Events before {line.begin:%Y-%m-%d %H:%M} UTC are not judged any more.",) if begin < line.begin else ()
     return Seen(found, (*cut, *_young(line), *_unobservable(line, known_since)))
 
@@ -95,13 +112,14 @@ def _timeline(
     start = min([begin, *(each.at for each in back)]) - tuning.window
     events = {key_of(each): each for each in (*store.telling_events(start, at), *back)}
     habits = {key: Habit(hours) for key, hours in store.habits(start - HISTORY, start).items()}
+    once, same = joined(events.values())
     line = timeline(
-        events.values(),
+        once,
         begin,
         habits=habits,
         learnt=_learnt(store, known_since),
-        accepted=accepted,
-        held=held,
+        accepted=accepted | {same[each] for each in accepted & same.keys()},
+        held=held | {same[each] for each in held & same.keys()},
     )
     return line, max(wanted, min(known_since.values()))
 
@@ -135,7 +153,7 @@ def _pinned(pins: Iterable[Pin], at: datetime) -> tuple[frozenset[EventKey], fro
 
 def _learnt(store: Store, known_since: Mapping[str, datetime]) -> dict[tuple[str, str], datetime]:
     """Since when each account's log is known; of an account that was never read itself, the cloud's oldest event."""
-    clouds = {log.name: log.cloud for log in audit_logs()}
+    clouds = {log.name: log.cloud for log in audit_logs() if not log.beside}
     found = {(cloud, ""): since for cloud, since in known_since.items()}
     for (log, account, _), (since, _) in store.logs_read().items():
         if log in clouds:

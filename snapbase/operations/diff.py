@@ -1,6 +1,6 @@
 """Drift of a run against the approved baseline, or of any run against any other. Never calls a cloud, never writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -8,8 +8,6 @@ from snapbase.diff import (
     Candidate,
     Change,
     ChangeType,
-    Sides,
-    View,
     compare,
     compare_approvals,
     compare_coverage,
@@ -17,9 +15,23 @@ from snapbase.diff import (
     scope_subject,
 )
 from snapbase.errors import NotFound
+from snapbase.exposure import Court, Sides, View
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
-from snapbase.model import ANYWHERE, SKIPPED, Baseline, Coverage, Pin, Principal, ResourceType, Run, RunState, Scope
-from snapbase.operations import audit, detecting, trusting
+from snapbase.model import (
+    ANYWHERE,
+    SKIPPED,
+    Baseline,
+    Coverage,
+    Pin,
+    Principal,
+    ResourceType,
+    Run,
+    RunState,
+    Scope,
+    State,
+)
+from snapbase.operations import audit, detecting, placing, trusting
+from snapbase.operations.accounts import owned
 from snapbase.operations.rotation import Rotation, Window, judged
 from snapbase.rules import findings
 from snapbase.rules.detected import merged
@@ -104,9 +116,13 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
     changes = _changes(store, run, against, trust, at, rotation)
     below = store.below(run.last_rev, _fences(changes))
     claims = store.claims({change.uid for change in changes if change.type == ChangeType.APPEARED})
-    found = findings(changes, Context(trust, at.date(), below, claims))
+    tuning = detecting.tuning_at(store, run)
+    locate, unlocated = placing.locator_of(tuning)
+    found = findings(changes, Context(trust, at.date(), below, claims, tuning))
     found = audit.attributed(store, found, changes, since=None if against.first else against.at, until=at)
-    seen = detecting.sightings(store, run, against, trust, at)
+    found = placing.placed(found, tuning, locate)
+    seen = detecting.sightings(store, run, against, trust, at, locate=locate)
+    told = placing.named(merged(found, seen.findings), locate)
     gaps = tuple(CoverageGap(gap, since) for gap, since in store.coverage(run.last_rev))
     return Report(
         baseline=against.baseline,
@@ -115,15 +131,17 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
         evaluated_at=at,
         summary=_expected(_summary(store, run, against, trust, found, at), rotation),
         coverage=gaps,
-        findings=merged(found, seen.findings),
+        findings=owned(told, tuning.accounts),
         since=against.words,
         notes=(
             *trusting.caveats(gap.coverage for gap in gaps),
             *_skipped(store, run),
             *against.notes,
             *rotation.notes,
+            *_pruned(store, against, rotation),
             *audit.reach(store, run, found),
             *seen.notes,
+            *unlocated,
         ),
     )
 
@@ -132,6 +150,13 @@ def _skipped(store: Store, run: Run) -> tuple[str, ...]:
     """What nobody read because the configuration says so: it counts as complete, and is not."""
     kinds = {scope.kind for (scope, _), each in store.coverage_at(run.last_rev).items() if each.reason == SKIPPED}
     return (f"Not read, because `skip` says so: {', '.join(sorted(kinds))}.",) if kinds else ()
+
+
+def _pruned(store: Store, against: Against, rotation: Rotation) -> tuple[str, ...]:
+    kept = store.horizon()
+    if kept is None or against.rev >= kept.rev or not rotation.heartbeats:
+        return ()
+    return (f"What came and went before {kept.since:%Y-%m-%d %H:%M} UTC was pruned: it is not among what is expected.",)
 
 
 def _expected(summary: Summary, rotation: Rotation) -> Summary:
@@ -151,16 +176,29 @@ def _changes(
     days = (against.at.date(), at.date())
     lost: Iterable[Principal] = () if against.first else worse(principals, against.trust, trust, on=days)
     pins = against.pins
-    asked = store.changes(against.rev, run.last_rev, pins=pins, principals=tuple(lost), without=rotation.judged)
-    candidates = list(asked)
-    sides = Sides(
-        before=View(against.trust, store.guards(against.rev, _guards(candidates))),
-        after=View(trust, store.guards(run.last_rev, _guards(candidates))),
-        pinned={each: trusting.of_id(store, each) for each in {pin.trust_id for pin in pins} if each is not None},
-        approved_at=against.at,
-        at=at,
+    lists = {each: trusting.of_id(store, each) for each in {pin.trust_id for pin in pins} if each is not None}
+
+    def sides(states: Iterable[State]) -> Sides:
+        guards = _guards(states)
+        before = View(against.trust, store.guards(against.rev, guards))
+        after = View(trust, store.guards(run.last_rev, guards))
+        return Sides(before, after, lists, approved_at=against.at, at=at)
+
+    pinned = store.unmoved(against.rev, run.last_rev, pins, at)
+    court = Court(sides(each.state for each in pinned.held))
+    fell = {
+        row for each in pinned.held if court.finds_worse(each.grant, each.state, each.trust_id) for row in each.rows
+    }
+    asked = store.changes(
+        against.rev,
+        run.last_rev,
+        pins=pins,
+        principals=tuple(lost),
+        without=rotation.judged | (pinned.same - fell),
+        pinned=pinned.other | fell,
     )
-    changes = [change for change in compare(candidates, sides) if not rotation.settles(change)]
+    candidates = list(asked)
+    changes = [change for change in compare(candidates, sides(_states(candidates))) if not rotation.settles(change)]
     changes += rotation.changes
     changes += _coverage_changes(store, run, against, at)
     if not against.first:
@@ -169,10 +207,16 @@ def _changes(
     return changes
 
 
-def _guards(candidates: Sequence[Candidate]) -> set[str]:
-    """Every guardrail that a grant of a candidate lies behind, on either side."""
-    states = [state for each in candidates for state in (each.before, each.after) if state is not None]
-    states += [pinned.state for each in candidates for pinned in each.pins if pinned.state is not None]
+def _states(candidates: Iterable[Candidate]) -> Iterator[State]:
+    """Everything that is compared, on either side."""
+    for each in candidates:
+        for state in (each.before, each.after, *(pinned.state for pinned in each.pins)):
+            if state is not None:
+                yield state
+
+
+def _guards(states: Iterable[State]) -> set[str]:
+    """Every guardrail that a grant lies behind."""
     return {guard for state in states if state.grants for guard in state.resource.guards}
 
 

@@ -21,7 +21,7 @@ from snapbase.collect.limit import Limiter, Retry
 from snapbase.collect.runtime import Runtime
 from snapbase.errors import ConfigurationError, CredentialsError, StoreError
 from snapbase.model import ANYWHERE, Miss, Outcome, Scope
-from snapbase.operations import policy
+from snapbase.operations import policy, queues
 from snapbase.operations.logs import READERS
 from snapbase.settings import Config
 
@@ -202,9 +202,21 @@ def _entry(
         places = _places(targets, selection.locations, getattr(entry, "home_region", ""), thorough=thorough)
         checks += _accounts(label, targets, len(places))
         _try_all(name, kinds, places, probe, threads=config.collect.threads, thorough=thorough)
-        return checks + list(_permissions(name, kinds, probe.tried))
+        return [*checks, *_permissions(name, kinds, probe.tried), *_heard(entry, runtime)]
     finally:
         runtime.close()
+
+
+def _heard(entry: Any, runtime: Runtime) -> Iterator[Check]:
+    queue = queues.of_entry(entry)
+    if queue is None:
+        return
+    miss = queues.tried(queue, runtime)
+    if miss is None:
+        yield Check("queue", queue.name, State.OK, "answers")
+    else:
+        state = State.WARNING if miss.outcome == Outcome.THROTTLED else State.MISSING
+        yield Check("queue", queue.name, state, miss.reason, _advice(miss))
 
 
 def _targets(connection: Connection, selection: Selection) -> list[Target]:

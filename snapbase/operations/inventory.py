@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from snapbase.errors import NotFound
 from snapbase.event import Event
 from snapbase.exposure import Exposure, expose
-from snapbase.model import Approval, Cloud, Coverage, Outcome, Run, RunState, Scope, State
+from snapbase.model import Approval, Cloud, Coverage, Outcome, Run, Scope, State
 from snapbase.operations import trusting
 from snapbase.store import Store
 
@@ -58,6 +58,7 @@ def snapshots(
     run: Run,
     *,
     kinds: tuple[str, ...] = (),
+    clouds: tuple[str, ...] = (),
     accounts: tuple[str, ...] = (),
     match: str = "",
     shared: bool = False,
@@ -67,6 +68,8 @@ def snapshots(
     day = (run.finished_at or run.started_at).date()
     unread = _unread(store, run)
     for state in store.states(run.last_rev, kinds=kinds, accounts=accounts, match=match):
+        if clouds and state.scope.cloud not in clouds:
+            continue
         guards = store.guards(run.last_rev, set(state.resource.guards)) if state.grants else {}
         exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
         if exposures or not shared:
@@ -114,15 +117,10 @@ def _resolve(store: Store, run: Run, name: str) -> str:
 
 def health(store: Store, *, at: datetime | None = None) -> Health:
     """The last finished run, and the last one that read everything."""
-    finished = [run for run in store.runs(limit=200) if run.state == RunState.FINISHED and not run.selection]
-    last = max(finished, key=lambda run: run.id, default=None)
+    last = store.last_full_run()
     if last is None:
         return Health(None, None, None, ())
     gaps = tuple(gap for gap, _ in store.coverage(last.last_rev))
-    whole = (
-        last
-        if not gaps
-        else next((run for run in sorted(finished, key=lambda r: -r.id) if not store.coverage(run.last_rev)), None)
-    )
+    whole = store.last_full_run(complete=True) if gaps else last
     ended = last.finished_at or last.started_at
     return Health(last, whole, (at or datetime.now(UTC)) - ended, gaps)

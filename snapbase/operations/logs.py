@@ -22,6 +22,8 @@ class Reader:
     permissions: tuple[str, ...]
     changes: Read | None = None
     """Reads what changed something, and no more than that, where that is cheaper than all of it."""
+    of: Callable[[Any], str] | None = None
+    """(handle) -> whose log it is, where one is there for many accounts: it is read once for all of them."""
 
 
 def _cloudtrail(region: Any, account: str, location: str, since: datetime, until: datetime) -> Iterator[Fetched]:
@@ -65,6 +67,40 @@ def _activity_log(subscription: Any, account: str, _: str, since: datetime, unti
     return fetch(pages, classify, account, since, until)
 
 
+def _tenant_log(subscription: Any, _: str, __: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.tenant_log import fetch
+    from snapbase.collect.azure.errors import classify
+    from snapbase.collect.azure.paging import pager
+    from snapbase.collect.azure.session import Caller
+
+    tenant = _tenant(subscription)
+    caller = Caller(subscription.runtime, tenant)
+
+    def pages(operation: str, path: str, version: str) -> Any:
+        return caller.pages(operation, partial(pager, subscription.compute.send_request, path, version))
+
+    return fetch(pages, classify, tenant, since, until)
+
+
+def _tenant(subscription: Any) -> str:
+    return str(subscription.listed.get("tenantId") or "tenant").lower()
+
+
+def _backup_jobs(region: Any, account: str, location: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.backup_jobs_fetch import fetch
+    from snapbase.collect.aws.errors import classify
+
+    return fetch(partial(region.call, "backup"), classify, account, location, since, until)
+
+
+def _azure_backup_jobs(subscription: Any, account: str, _: str, since: datetime, until: datetime) -> Iterator[Fetched]:
+    from snapbase.audit.azure_backup_jobs_fetch import fetch
+    from snapbase.collect.azure.errors import classify
+    from snapbase.collect.azure.generic import optional, shown
+
+    return fetch(partial(optional, subscription), partial(shown, subscription), classify, account, since, until)
+
+
 def _cloud_audit(handle: Any, account: str, _: str, since: datetime, until: datetime) -> Iterator[Fetched]:
     from snapbase.audit.gcp_fetch import fetch
     from snapbase.collect.gcp.errors import classify
@@ -74,11 +110,28 @@ def _cloud_audit(handle: Any, account: str, _: str, since: datetime, until: date
 
 
 READERS = {
+    "aws.backup.jobs": Reader(
+        frozenset({Where.REGIONAL}), _backup_jobs, ("backup:ListCopyJobs", "backup:ListRestoreJobs")
+    ),
     "aws.cloudtrail": Reader(
         frozenset({Where.REGIONAL}), _cloudtrail, ("cloudtrail:LookupEvents",), _cloudtrail_changes
     ),
     "azure.activity-log": Reader(
         frozenset({Where.GLOBAL}), _activity_log, ("Microsoft.Insights/eventtypes/values/read",)
+    ),
+    "azure.backup.jobs": Reader(
+        frozenset({Where.GLOBAL}),
+        _azure_backup_jobs,
+        (
+            "Microsoft.RecoveryServices/vaults/read",
+            "Microsoft.RecoveryServices/vaults/backupJobs/read",
+            "Microsoft.DataProtection/backupVaults/read",
+            "Microsoft.DataProtection/backupVaults/backupJobs/read",
+        ),
+    ),
+    # The same action as a subscription's log, at another scope.
+    "azure.tenant-log": Reader(
+        frozenset({Where.GLOBAL}), _tenant_log, ("Microsoft.Insights/eventtypes/values/read",), of=_tenant
     ),
     "gcp.audit-log": Reader(
         frozenset({Where.GLOBAL, Where.MANAGEMENT}),

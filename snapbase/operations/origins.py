@@ -1,8 +1,9 @@
 """Origins: what makes snapshots again and again, what approving it would hide, and the approval itself."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 
 from snapbase.diff import ChangeType
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
@@ -10,8 +11,10 @@ from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run, RunState
 from snapbase.operations.approve import claimed_identity
 from snapbase.operations.diff import against_baseline
 from snapbase.operations.rotation import Window, judged_by
-from snapbase.rotation.cohort import Approved, Cohort
-from snapbase.rotation.origin import Evidence
+from snapbase.operations.witnesses import Witnesses
+from snapbase.rotation.cohort import Approved, Cohort, Passage
+from snapbase.rotation.deeds import UNTOLD
+from snapbase.rotation.origin import Evidence, said_by
 from snapbase.rotation.rhythm import History, Proposal
 from snapbase.store import Store
 from snapbase.store.baselines import Sign
@@ -19,6 +22,9 @@ from snapbase.store.cohorts import encode, entry, subject
 
 _LOOK_BACK = timedelta(days=60)
 """Far enough for most retentions, near enough that a policy changed long ago does not count any more."""
+
+_FEW = 20
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,26 @@ def propose(store: Store, run: Run) -> list[Proposed]:
 def derived(store: Store, run: Run) -> list[Proposal]:
     """The cohorts of what there is as of a run and of what went in the last two months, not tried on it."""
     history, first = History(), _first(store, run)
+    witnesses = Witnesses(store)
     for passages in store.passages(0, run.last_rev, gone_after=first.last_rev if first else 0):
+        told = witnesses.of_passages(_asked(passages))
         for passage in passages:
-            history.add(passage)
+            history.add(passage, told.get(passage.row, UNTOLD))
     return history.proposals(_end(run), [state for state, _ in store.policies(run.last_rev)])
+
+
+def _asked(passages: Iterable[Passage]) -> Iterator[Passage]:
+    """Whose makers matter: all whose origin the cloud does not name, and of the others enough to see with which role
+    their service works."""
+    named: dict[str, list[Passage]] = {}
+    for each in passages:
+        said = said_by(each.state.scope, each.state.resource.origin)
+        if said:
+            named.setdefault(said, []).append(each)
+        else:
+            yield each
+    for some in named.values():
+        yield from nlargest(_FEW, some, key=lambda each: each.state.resource.created_at or _NEVER)
 
 
 def _end(run: Run) -> datetime:
@@ -95,8 +117,9 @@ def _tested(store: Store, run: Run, cohorts: Iterable[Cohort]) -> Mapping[str, B
 
 def _recent(store: Store, last: Run) -> list[Run]:
     """The finished runs of the two months before one, itself the last."""
-    since = _end(last) - _LOOK_BACK
+    since, kept = _end(last) - _LOOK_BACK, store.horizon()
     found = [each for each in store.runs(limit=None) if each.state == RunState.FINISHED and each.id <= last.id]
+    found = [each for each in found if kept is None or each.last_rev >= kept.rev]
     return sorted((each for each in found if _end(each) >= since), key=lambda each: each.id)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from snapbase.audit import aws_queue
 from snapbase.collect.collector import Collector, Where, collectors
 from snapbase.errors import UsageError
 from snapbase.operations.logs import READERS
@@ -89,8 +90,11 @@ def log_permissions(cloud: str) -> set[str]:
     return {name for log, reader in READERS.items() if log.startswith(f"{cloud}.") for name in reader.permissions}
 
 
-def aws_policy(globs: Sequence[str] = (), *, assume_role: str = "", partition: str = "aws") -> dict[str, Any]:
-    """An IAM policy document. With `assume_role`, it also lets its holder enter that role of every account."""
+def aws_policy(
+    globs: Sequence[str] = (), *, assume_role: str = "", partition: str = "aws", queues: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An IAM policy document. With `assume_role`, it also lets its holder enter that role of every account, and with
+    the ARNs of `queues` receive their messages, which deletes none."""
     if partition not in PARTITIONS:
         raise UsageError(f"There is no partition {partition}.", hint=", ".join(PARTITIONS))
     statements = _statements(permissions("aws", chosen("aws", globs)))
@@ -98,6 +102,9 @@ def aws_policy(globs: Sequence[str] = (), *, assume_role: str = "", partition: s
         role = f"arn:{partition}:iam::*:role/{assume_role}"
         entering = {"Sid": "Enter", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
         statements.insert(1, entering)
+    if queues:
+        hearing = {"Sid": "Hear", "Effect": "Allow", "Action": aws_queue.PERMISSION, "Resource": list(queues)}
+        statements.insert(1, hearing)
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -1,12 +1,15 @@
 """What came and went since the approval, judged by the approved cohorts: never who may use it, only that it exists."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
 
 from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
 from snapbase.finding import Heartbeat
-from snapbase.model import Pin, Run, Scope
+from snapbase.model import Pin, Run, Scope, State
+from snapbase.operations.witnesses import Witnesses
 from snapbase.rotation.cohort import (
     SUBJECT,
     Approved,
@@ -22,13 +25,15 @@ from snapbase.rotation.cohort import (
     judge_covered,
     place_of,
     policy_of,
-    stopped,
 )
-from snapbase.rotation.ledger import Ledger, stopped_change, stopped_entry
-from snapbase.rotation.origin import Origin, is_named, origins_of, said_by
+from snapbase.rotation.deeds import UNTOLD
+from snapbase.rotation.ledger import Ledger, stopped, stopped_change, stopped_entry
+from snapbase.rotation.origin import ACTOR, Origin, is_named, origins_of, said_by
 from snapbase.rotation.rhythm import digest_of
 from snapbase.store import Store
 
+_BATCH = 1_000
+"""Snapshots of which the logs are asked at a time."""
 _PRESENCE = (ChangeType.APPEARED, ChangeType.DISAPPEARED)
 
 
@@ -72,7 +77,8 @@ def judged(store: Store, window: Window) -> Rotation:
     )
     if not approvals.cohorts:
         return Rotation(notes=notes)
-    return replace(judged_by(store, window, approvals.cohorts), notes=notes)
+    rotation = judged_by(store, window, approvals.cohorts)
+    return replace(rotation, notes=(*notes, *rotation.notes))
 
 
 def judged_by(store: Store, window: Window, cohorts: Mapping[str, Approved]) -> Rotation:
@@ -90,6 +96,14 @@ def timeless(pins: Iterable[Pin], at: datetime) -> dict[str, int]:
     return found
 
 
+class _Seat(NamedTuple):
+    """The cohort that covers a passage, its series, and how many points that has now."""
+
+    found: tuple[Origin, Approved]
+    place: tuple[str, Place]
+    points: int
+
+
 class _Court:
     """One window under judgement: what there is beside each passage, and what was said of it."""
 
@@ -97,6 +111,10 @@ class _Court:
         self._store, self._window = store, window
         self._jury = Jury(cohorts, _policies(store, window, cohorts))
         self._ledger = Ledger(cohorts, str(window.run.id))
+        self._witnesses = Witnesses(store)
+        self._asks_each = not all(map(is_named, cohorts))
+        """Only each resource by itself tells whether one of the cohorts made it."""
+        self._went = self._unwitnessed = 0
         self._count: dict[tuple[str, Place], int] = {}
         self._newest: dict[tuple[str, Place], datetime] = {}
         self._newest_before: dict[tuple[str, Place], datetime] = {}
@@ -113,7 +131,14 @@ class _Court:
             frozenset(self._settled),
             (*self._ledger.changes(), *stops),
             self._ledger.heartbeats(),
+            self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self._unwitnessed:
+            return ()
+        which = f"{self._unwitnessed:,} of the {self._went:,}" if self._unwitnessed < self._went else f"{self._went:,}"
+        return (f"Who deleted {which} snapshots that were expected to go no audit log says: by their age alone.",)
 
     def _look(self) -> None:
         """What there is of each origin and source; one by one where only each resource itself tells its origin."""
@@ -122,13 +147,22 @@ class _Court:
             origin = said_by(scope, said)
             if origin in self._jury.cohorts:
                 self._counted((origin, Place(scope, source)), count, newest, older)
-        if all(map(is_named, self._jury.cohorts)):
+        if not self._asks_each:
             return
-        for state, opened in self._store.unnamed(last):
+        for state, opened, service in self._unnamed(last):
             made = state.resource.created_at
-            for each in origins_of(state.scope, state.resource):
+            for each in origins_of(state.scope, state.resource, service):
                 if each.id in self._jury.cohorts:
                     self._counted((each.id, place_of(state)), 1, made, made if opened <= before else None)
+
+    def _unnamed(self, rev: int) -> Iterator[tuple[State, int, str]]:
+        """With the service that made each, where that alone is the name of a cohort."""
+        found = iter(self._store.unnamed(rev))
+        asks = any(origin.startswith(ACTOR) for origin in self._jury.cohorts)
+        while some := list(islice(found, _BATCH)):
+            services = self._witnesses.services([state for state, _ in some]) if asks else [""] * len(some)
+            for (state, opened), service in zip(some, services, strict=True):
+                yield state, opened, service
 
     def _counted(self, key: tuple[str, Place], count: int, newest: datetime | None, older: datetime | None) -> None:
         self._count[key] = self._count.get(key, 0) + count
@@ -155,31 +189,56 @@ class _Court:
     def _scope(self, passages: Sequence[Passage]) -> None:
         gone = {each.state.resource.address for each in passages if each.was_there and each.went_at}
         back = {each.state.resource.address for each in passages if each.came and not each.went_at} & gone
-        covered: list[tuple[Passage, tuple[Origin, Approved]]] = []
+        told = self._witnesses.of_passages(filter(self._asks, passages))
+        covered: list[tuple[Passage, _Seat]] = []
+        seats: dict[Hashable, _Seat | None] = {}
         for passage in passages:
-            found = cover(passage.state, self._jury)
+            seat = self._seat(passage, told.get(passage.row, UNTOLD).service, seats)
             # What came back under an address is a replacement, whoever made it: that is said of it alone.
-            if found is not None and passage.state.resource.address not in back:
-                covered.append((passage, found))
-        gaps = self._gaps((passage, origin) for passage, (origin, _) in covered)
-        for passage, found in covered:
-            points = self._count.get((found[0].id, place_of(passage.state)), 0)
-            self._say(passage, judge_covered(passage, found, self._jury, Around(gaps.get(passage.row), points)))
+            if seat is not None and passage.state.resource.address not in back:
+                covered.append((passage, seat))
+        gaps = self._gaps(covered)
+        for passage, seat in covered:
+            around = Around(gaps.get(passage.row), seat.points, told.get(passage.row, UNTOLD))
+            self._say(passage, judge_covered(passage, seat.found, self._jury, around))
+            if passage.went_at is not None:
+                self._went += 1
+                self._unwitnessed += not around.deeds.deleters
 
-    def _gaps(self, covered: Iterable[tuple[Passage, Origin]]) -> dict[int, timedelta]:
+    def _seat(self, passage: Passage, service: str, seats: dict[Hashable, "_Seat | None"]) -> "_Seat | None":
+        """Where it belongs: worked out once for all of a kin whose origin the cloud itself names."""
+        named = passage.kin is not None and passage.state.resource.origin is not None
+        if named and passage.kin in seats:
+            return seats[passage.kin]
+        found = cover(passage.state, self._jury, service)
+        seat = None
+        if found is not None:
+            place = (found[0].id, place_of(passage.state))
+            seat = _Seat(found, place, self._count.get(place, 0))
+        if named:
+            seats[passage.kin] = seat
+        return seat
+
+    def _asks(self, passage: Passage) -> bool:
+        """Whether it matters who made it, or who deleted it."""
+        said = said_by(passage.state.scope, passage.state.resource.origin)
+        return (said in self._jury.cohorts and passage.went_at is not None) if said else self._asks_each
+
+    def _gaps(self, covered: Iterable[tuple[Passage, "_Seat"]]) -> dict[int, timedelta]:
         """From each point that came to the one before it in its series."""
-        series: dict[tuple[str, Place, str], list[tuple[datetime, int]]] = {}
-        for passage, origin in covered:
-            made, place = passage.state.resource.created_at, place_of(passage.state)
-            if passage.came and made is not None:
-                series.setdefault((origin.id, place, origin.strain), []).append((made, passage.row))
-                _later(self._newest, (origin.id, place), made)
+        series: dict[tuple[tuple[str, Place], str], list[tuple[datetime, int]]] = {}
+        newest, before = self._newest, self._newest_before
+        for passage, ((origin, _), place, _) in covered:
+            made = passage.state.resource.created_at
+            if made is not None and passage.came:
+                series.setdefault((place, origin.strain), []).append((made, passage.row))
+                _later(newest, place, made)
             elif passage.was_there:
-                _later(self._newest_before, (origin.id, place), made)
+                _later(before, place, made)
         gaps: dict[int, timedelta] = {}
-        for (origin_id, place, _), made_rows in series.items():
-            strains = self._jury.cohorts[origin_id].cohort.series.get(place, {})
-            last = self._newest_before.get((origin_id, place)) if len(strains) == 1 else None
+        for ((origin_id, where), _), made_rows in series.items():
+            strains = self._jury.cohorts[origin_id].cohort.series.get(where, {})
+            last = before.get((origin_id, where)) if len(strains) == 1 else None
             for made, row in sorted(made_rows):
                 if last is not None and last < made:
                     gaps[row] = made - last

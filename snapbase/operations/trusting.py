@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from snapbase.model import ANYWHERE, Coverage, Json, Run
+from snapbase.model import ANYWHERE, Coverage, Json, Run, State
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
@@ -15,14 +15,21 @@ TUNING = "detect"
 """Beside the list: what a run's events are judged by."""
 
 
-def trust_now(store: Store, config: Config, rev: int, previous: TrustList) -> TrustList:
-    """The trust list as of a revision: accounts that were members once and are not now become `former`."""
+TELLING = (_ORGANIZATIONS, *_CONTAINERS)
+"""The kinds that say who is one of us, and whose an account is."""
+
+
+def trust_now(store: Store, config: Config, rev: int, previous: TrustList, told: Iterable[State]) -> TrustList:
+    """The trust list as of a revision: accounts that were members once and are not now become `former`.
+
+    `told`: every resource of the kinds that say who is one of us.
+    """
     written = from_config(config.trust)
     own = {scope.account for scope in store.known_scopes()}
     members: set[str] = set()
     organizations = set(written.organizations)
     tenants = set(written.tenants)
-    for state in store.states(rev, kinds=(_ORGANIZATIONS, *_CONTAINERS)):
+    for state in told:
         facts = {**state.resource.attributes, **state.resource.facts}
         if state.scope.kind == _ORGANIZATIONS:
             members |= _texts(facts, "account_id")

@@ -3,7 +3,7 @@
 import csv
 from io import StringIO
 
-from snapbase.finding import CoverageGap, Finding, Report
+from snapbase.finding import Account, CoverageGap, Finding, Report
 from snapbase.report import Options, Reporter
 from snapbase.report.text import (
     altered,
@@ -37,6 +37,9 @@ COLUMNS = (
     "done_by",
     "attack",
     "undo",
+    "owner",
+    "team",
+    "environment",
 )
 _CELL = 4000
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 (full-width signs start formulas in some locales)
@@ -61,6 +64,7 @@ def render(report: Report, _: Options) -> str:
 
 
 def _finding(finding: Finding) -> dict[str, str]:
+    account = finding.owned or Account(finding.account)
     return {
         "record": "finding",
         "severity": finding.severity.value,
@@ -80,6 +84,9 @@ def _finding(finding: Finding) -> dict[str, str]:
         "done_by": "; ".join(done_by(each) for each in finding.attribution),
         "attack": attack(finding),
         "undo": finding.undo,
+        "owner": account.owner,
+        "team": account.team,
+        "environment": account.environment,
     }
 
 

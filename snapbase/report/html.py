@@ -24,6 +24,7 @@ from snapbase.report.text import (
     title,
     verdict,
     where,
+    whose,
     why_unread,
 )
 
@@ -86,6 +87,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"<header><h3>{_text(title(finding))}</h3><code>{_text(finding.id)}</code></header>"
     yield f"<p><code>{_text(named(finding))}</code></p>"
     yield f'<p class="soft">{_text(where(finding))} · {_text(plain(finding.rule))} · {_text(attack(finding))}</p>'
+    if owner := whose(finding):
+        yield f'<p class="soft">{_text(owner)}</p>'
     if finding.detail:
         yield f"<p>{_text(plain(finding.detail, 400))}</p>"
     if change := altered(finding):

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from snapbase.finding import CoverageGap, Finding, Heartbeat, Report, Severity
+from snapbase.finding import Account, CoverageGap, Finding, Heartbeat, Report, Severity
 from snapbase.model import Approval
 from snapbase.report import Options, Reporter
 
@@ -147,6 +148,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
                 "user_agent": each.user_agent,
                 "event_id": each.event_id,
                 "certainty": each.certainty,
+                "country": each.country,
             }
             for each in finding.attribution
         ],
@@ -156,7 +158,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
         },
         "undo": finding.undo or None,
         "also": list(finding.also),
+        "owned": finding.owned and _account(finding.owned),
     }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    """Whose the account is in which it was found."""
+    told = asdict(account)
+    return {name: value if name == "sensitive" else value or None for name, value in told.items()}
 
 
 def _approval(approval: Approval | None) -> dict[str, Any] | None:

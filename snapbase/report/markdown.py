@@ -23,6 +23,7 @@ from snapbase.report.text import (
     title,
     verdict,
     where,
+    whose,
     why_unread,
 )
 
@@ -72,6 +73,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"- **{_escape(title(finding))}** {_code(finding.id)}"
     yield f"  - {_code(named(finding))}"
     yield f"  - {_code(where(finding))} · {_code(plain(finding.rule, 60))} · {_escape(attack(finding))}"
+    if owner := whose(finding):
+        yield f"  - Whose: {_code(owner)}"
     if finding.detail:
         yield f"  - {_escape(plain(finding.detail, 400))}"
     if change := altered(finding):

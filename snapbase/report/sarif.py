@@ -8,7 +8,19 @@ import orjson
 
 from snapbase.finding import CoverageGap, Finding, Report, Severity
 from snapbase.report import Options, Reporter
-from snapbase.report.text import command, compared, holder, hole, named, plain, title, verdict, where, why_unread
+from snapbase.report.text import (
+    command,
+    compared,
+    holder,
+    hole,
+    named,
+    plain,
+    title,
+    verdict,
+    where,
+    whose,
+    why_unread,
+)
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {
@@ -68,6 +80,7 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
         "properties": {
             "severity": finding.severity.value,
             "principal": holder(finding) or None,
+            "whose": whose(finding) or None,
             "undo": command(finding.undo) or None,
         },
     }

@@ -18,10 +18,12 @@ from snapbase.report.text import (
     compared,
     heartbeat,
     holder,
+    origin,
     plain,
     rotation,
     several,
     verdict,
+    whose,
 )
 
 _STYLE = {
@@ -42,8 +44,10 @@ _WHOLE = 2
 """Of more than three of one rule and severity, so many are told with all that there is to say."""
 _LISTED = 50
 """Exposures of one rule and severity listed one by one; beyond that they are counted by who holds them."""
-_KINDS = 6
+_KINDS = 3
 """Kinds that are counted one by one."""
+_SAMPLES = 2
+"""Of what a low-trust origin made, so many are named."""
 _BEATS = 4
 """Approved origins with a line of their own: first those of low trust, and those of which something is listed."""
 _EXPOSURE = frozenset(
@@ -190,6 +194,8 @@ def _finding(page: _Page, finding: Finding) -> None:
     where = f"{finding.account}/{finding.location}" if finding.account else ""
     techniques = " ".join((*finding.attack.techniques, *finding.attack.data_components))
     page.line("  ".join(filter(None, (plain(finding.kind), plain(where), finding.rule, techniques))), "dim", 4)
+    if owner := whose(finding):
+        page.line(owner, "dim", 4)
     if finding.detail:
         page.line(plain(finding.detail, 400), "", 4)
     if change := altered(finding):
@@ -198,7 +204,7 @@ def _finding(page: _Page, finding: Finding) -> None:
         _approval(page, finding)
     for each in finding.attribution:
         who = f"{each.at:%Y-%m-%d %H:%M} {plain(each.action)} by {plain(each.actor)}"
-        page.line(f"{who} from {plain(each.source_ip or 'unknown')} ({each.certainty})", "", 4)
+        page.line(f"{who} from {origin(each)} ({each.certainty})", "", 4)
     if finding.undo and finding.severity != Severity.INFO:
         page.line("To undo it:", "dim", 4)
         page.command(finding.undo, 6)
@@ -213,7 +219,7 @@ def _in_short(page: _Page, finding: Finding) -> None:
         _approval(page, finding)
     for each in finding.attribution:
         who = plain(_SESSION.sub("", each.actor))
-        page.line(f"{each.at:%Y-%m-%d %H:%M} by {who} from {plain(each.source_ip or 'unknown')}", "dim", 4)
+        page.line(f"{each.at:%Y-%m-%d %H:%M} by {who} from {origin(each)}", "dim", 4)
 
 
 def _approval(page: _Page, finding: Finding) -> None:
@@ -261,7 +267,7 @@ def _expected(page: _Page, report: Report) -> None:
     shown = [each for each in beats if each.low_trust or each.violations]
     shown += [each for each in beats if each not in shown]
     for each in shown[:_BEATS]:
-        page.line(heartbeat(each), "", 4)
+        page.line(heartbeat(each, samples=_SAMPLES), "", 4)
     if len(shown) > _BEATS:
         rest = shown[_BEATS:]
         came, went = sum(each.appeared for each in rest), sum(each.disappeared for each in rest)

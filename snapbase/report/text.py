@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from snapbase.exposure import Exposure
 from snapbase.finding import Attribution, CoverageGap, Finding, Heartbeat, Report, Severity
+from snapbase.locations import UNKNOWN
 from snapbase.model import ANYWHERE, Approval, Json, State
 
 _COMMAND = 2000
@@ -121,13 +122,13 @@ def rotation(report: Report) -> str:
     return f"Expected rotation: +{summary.expected_appeared:,} -{summary.expected_disappeared:,}{by}."
 
 
-def heartbeat(beat: Heartbeat) -> str:
+def heartbeat(beat: Heartbeat, *, samples: int | None = None) -> str:
     """`+24 -24 of 12 sources, dlm:policy-1`; of low trust with a sample: only tags or names tell what it hides."""
     words = f"+{beat.appeared:,} -{beat.disappeared:,} of {several(beat.sources, 'source')}, {plain(beat.origin, 120)}"
     if beat.violations:
         words += f"; {beat.violations:,} listed"
     if beat.low_trust:
-        few = ", ".join(plain(_LAST.split(each)[-1], 60) for each in beat.samples)
+        few = ", ".join(plain(_LAST.split(each)[-1], 60) for each in beat.samples[:samples])
         words += f"; low trust ({beat.evidence})" + (f", such as {few}" if few else "")
     return words
 
@@ -152,6 +153,15 @@ def where(finding: Finding) -> str:
     """`aws 111122223333/eu-west-1`; the configuration where no cloud holds it."""
     place = "/".join(plain(part, 80) for part in (finding.account, finding.location) if part)
     return " ".join(filter(None, (plain(finding.cloud, 20), place))) or "configuration"
+
+
+def whose(finding: Finding) -> str:
+    """Of the account it is in: `orders: ann@example.com, payments, production`; empty where nobody answers for it."""
+    account = finding.owned
+    if account is None:
+        return ""
+    told = ", ".join(plain(each, 60) for each in (account.owner, account.team, account.environment) if each)
+    return f"{plain(account.name, 60)}: {told}" if account.name and told else told
 
 
 def attack(finding: Finding) -> str:
@@ -196,7 +206,15 @@ def let_through(approval: Approval) -> str:
 
 def done_by(event: Attribution) -> str:
     who = f"{event.at:%Y-%m-%d %H:%M} {plain(event.action, 60)} by {plain(event.actor)}"
-    return f"{who} from {plain(event.source_ip or 'unknown', 60)} ({plain(event.certainty, 20)})"
+    return f"{who} from {origin(event)} ({plain(event.certainty, 20)})"
+
+
+def origin(event: Attribution) -> str:
+    """The address, and where that is as far as anybody was asked: `198.51.100.7, RU`."""
+    address = plain(event.source_ip or "unknown", 60)
+    if event.country is None:
+        return address
+    return f"{address}, {'country unknown' if event.country == UNKNOWN else plain(event.country, 2)}"
 
 
 def hole(gap: CoverageGap) -> str:

@@ -5,14 +5,16 @@ fits exactly one approved cohort and every one of its invariants is expected. On
 encryption, network policies and locks of each resource are compared whatever the cohort says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from snapbase.model import Approval, Grant, Json, Resource, Scope, State
+from snapbase.model import Approval, Grant, Scope, State
+from snapbase.rotation.deeds import UNTOLD, Deeds
 from snapbase.rotation.origin import Evidence, Origin, origins_of
+from snapbase.rotation.posture import destination_of, posture_of
 
 SUBJECT = "origin:"
 """What the subject of an approved cohort's pin begins with."""
@@ -21,6 +23,7 @@ TOO_CLOSE = 0.6
 """A point this much sooner than the series' shortest usual distance is one too many: between two regular ones there is
 no room for it."""
 TOLERANCE = 0.1
+_REMEMBERED = 20_000
 SLACK = timedelta(hours=6)
 """Lifecycle services delete within hours of the end of a retention, and runs see it later still."""
 
@@ -37,13 +40,15 @@ class Invariant(StrEnum):
     DESTINATION = "destination"
     POSTURE = "posture"
     POLICY = "policy"
+    MAKER = "maker"
     CADENCE = "cadence"
     COUNT = "count"
     RETENTION = "retention"
     RESTORE_POINTS = "restore-points"
+    DELETER = "deleter"
 
 
-EARLY = frozenset({Invariant.RETENTION, Invariant.RESTORE_POINTS})
+EARLY = frozenset({Invariant.RETENTION, Invariant.RESTORE_POINTS, Invariant.DELETER})
 """What makes a deletion early; whatever else is broken is about how the thing was made."""
 
 
@@ -87,6 +92,8 @@ class Cohort:
     postures: Mapping[str, frozenset[str]]
     policy: str = ""
     """Digest of the policy document, where the policy is itself in the inventory."""
+    actors: frozenset[str] = frozenset()
+    """Who else makes them than a service by itself, and where anybody can, deletes them, as far as logs told."""
     scopes: frozenset[Scope] = field(init=False)
     kinds: frozenset[str] = field(init=False)
     accounts: frozenset[tuple[str, str]] = field(init=False)
@@ -128,6 +135,8 @@ class Jury:
 
     cohorts: Mapping[str, Approved]
     policies: Mapping[str, PolicyNow] = field(default_factory=dict)
+    judged: dict[tuple[Hashable, str], "_Standing"] = field(default_factory=dict, compare=False)
+    """What was found out once for all of a kin, by kin and origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +158,21 @@ class Passage:
     """It was there as approved, and was altered before it went."""
     bare: bool = True
     """Nobody ever held a grant on it and all was read: beside its existence there is nothing to compare."""
+    unread: bool = False
+    """It came and is there, and nobody's sharing in its scope can be read now: its grants are of an older reading."""
+    kin: Hashable = None
+    """Equal for all bare ones of a scope that differ only by identity, name and times; None: like no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What else there is of the same source."""
+    """What is known beside the thing itself."""
 
     gap: timedelta | None = None
     """To the point before; None: there is none, or it is not known."""
     points: int | None = None
     """How many there are now of the same origin, source and scope; None: not counted."""
+    deeds: Deeds = UNTOLD
 
 
 class Fate(StrEnum):
@@ -184,11 +198,14 @@ class Verdict:
 _UNCOVERED = Verdict(Fate.UNCOVERED)
 
 
-def cover(state: State, jury: Jury) -> tuple[Origin, Approved] | None:
-    """The one approved cohort that a resource can belong to; None where there is none, or more than one."""
+def cover(state: State, jury: Jury, service: str = "") -> tuple[Origin, Approved] | None:
+    """The one approved cohort that a resource can belong to; None where there is none, or more than one.
+
+    `service` is what made it by itself, where a log says so.
+    """
     found = [
         (origin, approved)
-        for origin in origins_of(state.scope, state.resource)
+        for origin in origins_of(state.scope, state.resource, service)
         if (approved := jury.cohorts.get(origin.id)) is not None
     ]
     if len(found) != 1:
@@ -202,7 +219,7 @@ def cover(state: State, jury: Jury) -> tuple[Origin, Approved] | None:
 
 def judge(passage: Passage, jury: Jury, around: Around = Around()) -> Verdict:
     """Whether it is one of those that an approved cohort expects to come and go."""
-    return judge_covered(passage, cover(passage.state, jury), jury, around)
+    return judge_covered(passage, cover(passage.state, jury, around.deeds.service), jury, around)
 
 
 def judge_covered(passage: Passage, covered: tuple[Origin, Approved] | None, jury: Jury, around: Around) -> Verdict:
@@ -213,15 +230,17 @@ def judge_covered(passage: Passage, covered: tuple[Origin, Approved] | None, jur
     if passage.changed and not origin.strong:
         return _UNCOVERED  # a tag set on the day before is no reason to let it go
     cohort = approved.cohort
-    broken = list(_standing(cohort, origin, passage.state))
+    standing = _standing_of(passage, origin, cohort, jury)
+    broken, strains, rhythm = list(standing.broken), standing.strains, standing.rhythm
     if not passage.came and any(each.invariant == Invariant.GRANTS for each in broken):
         return _UNCOVERED  # what somebody else could use went: that is said of it alone
-    strains = cohort.series.get(place_of(passage.state), {})
-    rhythm = strains.get(origin.strain)
     if passage.came:
         broken += _changed(cohort, passage, jury.policies.get(origin.id))
+        broken += _made(cohort, origin, around.deeds)
     if passage.came and rhythm is not None:
         broken += _coming(rhythm, strains, around)
+    if passage.went_at is not None:
+        broken += _deleted(cohort, around.deeds)
     if passage.went_at is not None and rhythm is not None:
         broken += _going(passage, rhythm, strains, around, passage.went_at)
     return Verdict(Fate.VIOLATED if broken else Fate.EXPECTED, origin.id, tuple(broken))
@@ -231,15 +250,37 @@ def place_of(state: State) -> Place:
     return Place(state.scope, state.resource.source or "")
 
 
-def _standing(cohort: Cohort, origin: Origin, state: State) -> Iterator[Broken]:
+class _Standing(NamedTuple):
+    """What does not depend on when it was made or went: what it breaks by being there, and the rhythms of its place."""
+
+    broken: tuple[Broken, ...]
+    strains: Mapping[str, Rhythm]
+    rhythm: Rhythm | None
+
+
+def _standing_of(passage: Passage, origin: Origin, cohort: Cohort, jury: Jury) -> _Standing:
+    key = (passage.kin, origin.id)
+    found = jury.judged.get(key) if passage.kin is not None else None
+    if found is None:
+        strains = cohort.series.get(place_of(passage.state), {})
+        found = _Standing(tuple(_standing(cohort, origin, passage)), strains, strains.get(origin.strain))
+        if len(jury.judged) >= _REMEMBERED:
+            jury.judged.clear()
+        if passage.kin is not None:
+            jury.judged[key] = found
+    return found
+
+
+def _standing(cohort: Cohort, origin: Origin, passage: Passage) -> Iterator[Broken]:
     """What must hold of one of them as long as it is there."""
+    state = passage.state
     resource = state.resource
     yield from _where(cohort, origin, state)
     if (resource.key or "") not in cohort.keys:
         yield Broken(Invariant.KEY, resource.key or "no key")
     if resource.encrypted not in cohort.encrypted:
         yield Broken(Invariant.ENCRYPTION, "not encrypted" if resource.encrypted is False else "another")
-    yield from _shared(cohort, state)
+    yield from _shared(cohort, passage)
     if (destination := destination_of(resource)) not in cohort.destinations:
         yield Broken(Invariant.DESTINATION, destination or "nowhere said")
     posture = posture_of(resource)
@@ -267,9 +308,9 @@ def _where(cohort: Cohort, origin: Origin, state: State) -> Iterator[Broken]:
         yield Broken(Invariant.RULE, origin.strain or "no rule")
 
 
-def _shared(cohort: Cohort, state: State) -> Iterator[Broken]:
-    unread = state.grants is None or state.miss is not None
-    if unread:
+def _shared(cohort: Cohort, passage: Passage) -> Iterator[Broken]:
+    state = passage.state
+    if state.grants is None or state.miss is not None or passage.unread:
         if cohort.grants is not None:
             yield Broken(Invariant.GRANTS, UNREAD)
         if not state.grants:
@@ -285,6 +326,20 @@ def _changed(cohort: Cohort, passage: Passage, policy: PolicyNow | None) -> Iter
     now = policy or PolicyNow("", 0)
     if now.digest != cohort.policy and passage.run >= now.changed_run:
         yield Broken(Invariant.POLICY, "it is another now" if now.digest else "it is gone")
+
+
+def _made(cohort: Cohort, origin: Origin, deeds: Deeds) -> Iterator[Broken]:
+    """A tag or a name is only a claim: a log that names another maker than the approval knows speaks against it."""
+    maker = deeds.maker
+    if maker and not origin.is_proof and not maker.by_itself and maker.name not in cohort.actors:
+        yield Broken(Invariant.MAKER, maker.name)
+
+
+def _deleted(cohort: Cohort, deeds: Deeds) -> Iterator[Broken]:
+    """However old it is: what somebody else deleted did not go by its lifecycle."""
+    for each in deeds.deleters:
+        if not each.by_itself and each.name not in cohort.actors:
+            yield Broken(Invariant.DELETER, each.name)
 
 
 def _coming(rhythm: Rhythm, strains: Mapping[str, Rhythm], around: Around) -> Iterator[Broken]:
@@ -320,64 +375,12 @@ def words(span: timedelta) -> str:
     return f"{hours} hours" if hours < 48 else f"{round(hours / 24, 1):g} days"
 
 
-_FREE = frozenset({"state", "status", "size_gib", "size_gb", "disk_size_gb", "engine_version"})
-_PLACES = ("vault", "storage_locations")
-
-
-def posture_of(resource: Resource) -> dict[str, str]:
-    """What must not differ without a word: everything that many share but sizes, versions and passing states."""
-    found = {name: _text(value) for name, value in resource.attributes.items() if _kept(name, value)}
-    if resource.limits is not None:
-        limits = resource.limits
-        found["limits"] = f"{sorted(limits.blocks)} {sorted(limits.admits or ()) or limits.admits} {limits.unknown}"
-    return {name: value for name, value in found.items() if value}
-
-
-def _kept(name: str, value: Json) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return name not in _FREE and name not in _PLACES and (not number or name.endswith("_days"))
-
-
-def destination_of(resource: Resource) -> str:
-    """Where the copies lie, where that is not the scope itself."""
-    parts = [_text(resource.attributes.get(name)) for name in _PLACES]
-    parts.append(f"from {each}" if (each := _text(resource.facts.get("source_vault"))) else "")
-    return " ".join(part for part in parts if part)
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(sorted(map(_text, value)))
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={_text(each)}" for name, each in sorted(value.items()))
-    return "" if value is None else str(value)
-
-
-def stopped(
-    cohort: Cohort, newest: Mapping[Place, datetime], seen: Mapping[Scope, datetime]
-) -> Iterator[tuple[Place, datetime | None]]:
-    """Sources without a new point for twice their cadence, by `seen`: when each completely read scope was read."""
-    for place, strains in cohort.series.items():
-        at = seen.get(place.scope)
-        # What is gone before twice its cadence has passed says nothing by its absence.
-        rhythms = [
-            each
-            for each in strains.values()
-            if not each.retired and each.high and (each.keep is None or each.keep * 3600 > 2 * each.high)
-        ]
-        if at is None or not rhythms:
-            continue
-        last = newest.get(place)
-        if last is None or (at - last).total_seconds() > 2 * min(each.high for each in rhythms):
-            yield place, last
-
-
 def by_name(policies: Iterable[State]) -> dict[str, list[State]]:
     """Inventoried policies by the names that origins know them by: the whole address, or its last part."""
     found: dict[str, list[State]] = {}
     for each in policies:
         address = each.resource.address
-        for name in {address, address.rpartition("/")[2]}:
+        for name in {address, address.rpartition("/")[2], address.rpartition(":")[2]}:
             found.setdefault(name, []).append(each)
     return found
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from snapbase.diff import PRESENCE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.model import Json, Scope
-from snapbase.rotation.cohort import EARLY, SUBJECT, Approved, Fate, Passage, Place, Verdict
+from snapbase.rotation.cohort import EARLY, SUBJECT, Approved, Cohort, Fate, Passage, Place, Verdict
 
 EXAMPLES = 3
 _VALUES = 20
@@ -40,6 +40,7 @@ class Ledger:
         self._salt = salt
         """Varies which few of a low-trust cohort are shown: nobody can be sure to stay out of the sample."""
         self._counts = {origin: _Count() for origin in cohorts}
+        self._weak = {origin for origin, approved in cohorts.items() if not approved.cohort.strong}
         self._groups: dict[tuple[str, str], _Group] = {}
 
     def add(self, passage: Passage, verdict: Verdict) -> None:
@@ -47,7 +48,7 @@ class Ledger:
             count = self._counts[verdict.origin]
             count.appeared += passage.came
             count.disappeared += passage.went_at is not None
-            if not self._cohorts[verdict.origin].cohort.strong and passage.came:
+            if passage.came and verdict.origin in self._weak:
                 self._sample(count, passage)
         resource = passage.state.resource
         for broken in verdict.broken:
@@ -97,6 +98,25 @@ class Ledger:
                 examples=tuple(group.examples),
                 covers=tuple(group.covers),
             )
+
+
+def stopped(
+    cohort: Cohort, newest: Mapping[Place, datetime], seen: Mapping[Scope, datetime]
+) -> Iterator[tuple[Place, datetime | None]]:
+    """Sources without a new point for twice their cadence, by `seen`: when each completely read scope was read."""
+    for place, strains in cohort.series.items():
+        at = seen.get(place.scope)
+        # What is gone before twice its cadence has passed says nothing by its absence.
+        rhythms = [
+            each
+            for each in strains.values()
+            if not each.retired and each.high and (each.keep is None or each.keep * 3600 > 2 * each.high)
+        ]
+        if at is None or not rhythms:
+            continue
+        last = newest.get(place)
+        if last is None or (at - last).total_seconds() > 2 * min(each.high for each in rhythms):
+            yield place, last
 
 
 def stopped_change(origin: str, found: Iterable[tuple[Place, datetime | None]]) -> Change | None:

@@ -5,7 +5,7 @@ names can. Only the strongest sort of evidence that a resource has is looked at:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from snapbase.model import Cloud, Resource, ResourceType, Scope
@@ -48,6 +48,11 @@ class Origin:
     def strong(self) -> bool:
         return _RANKS[Evidence(self.evidence)] <= _RANKS[Evidence.ACTOR]
 
+    @property
+    def is_proof(self) -> bool:
+        """The cloud itself says it: no log need bear it out."""
+        return _RANKS[Evidence(self.evidence)] < _RANKS[Evidence.ACTOR]
+
 
 _STATES = frozenset({"recycle-bin", "image-export"})
 """Said in `Resource.origin`, but by no schedule: somebody deleted, somebody exported."""
@@ -70,14 +75,18 @@ _TAGS = {
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
 _PREFIX = re.compile(r"[a-z][a-z._/-]{3,}#|[^#]*[a-z]{4,}[^#]*#", re.IGNORECASE)
 _APPLICATION = "azure-app:"
+ACTOR = "actor:"
+"""What the id of an origin begins with that only an audit log names."""
 _AZURE_BACKUP = "/resourcegroups/azurebackuprg_"
 """The resource group in which Azure Backup keeps its instant-restore points; anybody can make one of that name."""
 
 
 def origins_of(scope: Scope, resource: Resource, actor: str = "") -> tuple[Origin, ...]:
-    """Every origin that the strongest evidence about a resource allows; `actor`: the service that an audit log names.
+    """Every origin that the strongest evidence about a resource allows; `actor`: the service that made it by itself, by
+    an audit log.
 
-    More than one only where the evidence is weak.
+    More than one only where the evidence is weak. What a tag or a name claims keeps its name when a log bears it out,
+    so that it stays one cohort whether the log was read or not.
     """
     if resource.type != ResourceType.SNAPSHOT:
         return ()
@@ -87,11 +96,11 @@ def origins_of(scope: Scope, resource: Resource, actor: str = "") -> tuple[Origi
         return ()
     if maker := _application(scope, resource):
         return (Origin(f"{_APPLICATION}{scope.kind}:{maker}", Evidence.FIELD),)
+    claimed = _tagged(scope, resource) or _named(scope, resource)
     if actor:
-        return (Origin(f"actor:{scope.kind}:{actor}", Evidence.ACTOR),)
-    if tagged := _tagged(scope, resource):
-        return tagged
-    return _named(scope, resource)
+        borne_out = tuple(replace(each, evidence=Evidence.ACTOR) for each in claimed)
+        return borne_out or (Origin(f"{ACTOR}{scope.kind}:{actor}", Evidence.ACTOR),)
+    return claimed
 
 
 def said_by(scope: Scope, origin: str | None) -> str:
@@ -113,7 +122,7 @@ def _application(scope: Scope, resource: Resource) -> str:
 
 def is_named(origin: str) -> bool:
     """Whether the cloud names it in a field of its own, `Resource.origin`; else only each resource by itself tells."""
-    return not origin.startswith((_APPLICATION, "actor:", "tag:", "name:"))
+    return not origin.startswith((_APPLICATION, ACTOR, "tag:", "name:"))
 
 
 def _evidence(scope: Scope, resource: Resource) -> str:

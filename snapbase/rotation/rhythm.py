@@ -22,13 +22,13 @@ from snapbase.rotation.cohort import (
     Place,
     Rhythm,
     by_name,
-    destination_of,
     is_old_enough,
     place_of,
     policy_of,
-    posture_of,
 )
+from snapbase.rotation.deeds import UNTOLD, Deeds
 from snapbase.rotation.origin import Evidence, Origin, origins_of
+from snapbase.rotation.posture import destination_of, posture_of
 
 SAMPLES = 20
 _RARE = 0.01
@@ -61,6 +61,7 @@ class _Facts(NamedTuple):
     grants: frozenset[Grant] | None
     destination: str
     posture: frozenset[tuple[str, str]]
+    maker: str
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class _Had:
 
     live: int = 0
     ages: list[float] = field(default_factory=list)
+    deleters: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -95,12 +97,12 @@ class History:
     def __init__(self) -> None:
         self._drafts: dict[str, _Draft] = {}
 
-    def add(self, passage: Passage) -> None:
-        for origin in origins_of(passage.state.scope, passage.state.resource):
+    def add(self, passage: Passage, deeds: Deeds = UNTOLD) -> None:
+        for origin in origins_of(passage.state.scope, passage.state.resource, deeds.service):
             draft = self._drafts.setdefault(origin.id, _Draft(origin.evidence))
             if Evidence(origin.evidence).rank > Evidence(draft.evidence).rank:
                 draft.evidence = origin.evidence
-            _add(draft, origin, passage)
+            _add(draft, origin, passage, deeds)
 
     def proposals(self, at: datetime, policies: Sequence[State]) -> list[Proposal]:
         """Every origin that made more than one, the largest first; rhythms as of a moment."""
@@ -110,7 +112,7 @@ class History:
         return sorted(found, key=lambda each: (-each.live, each.cohort.origin))
 
 
-def _add(draft: _Draft, origin: Origin, passage: Passage) -> None:
+def _add(draft: _Draft, origin: Origin, passage: Passage, deeds: Deeds) -> None:
     state, resource = passage.state, passage.state.resource
     place = place_of(state)
     facts = _Facts(
@@ -121,8 +123,10 @@ def _add(draft: _Draft, origin: Origin, passage: Passage) -> None:
         None if state.miss is not None else state.grants,
         destination_of(resource),
         frozenset(posture_of(resource).items()),
+        _maker(origin, deeds),
     )
     had = draft.facts.setdefault(facts, _Had())
+    had.deleters |= _deleters(origin, deeds)
     draft.seen += 1
     series = draft.series.setdefault((place, origin.strain), _Series())
     made = resource.created_at.timestamp() if resource.created_at else None
@@ -140,6 +144,17 @@ def _add(draft: _Draft, origin: Origin, passage: Passage) -> None:
     told = resource.attributes.get("kept_days") or resource.attributes.get("retention_days")
     if isinstance(told, int) and told > 0:
         series.told = told * 24
+
+
+def _maker(origin: Origin, deeds: Deeds) -> str:
+    """Where the cloud itself names the origin, the role it works with; a person who asked it to is not that."""
+    maker = deeds.maker
+    return "" if maker is None or (origin.is_proof and maker.is_person) else maker.name
+
+
+def _deleters(origin: Origin, deeds: Deeds) -> set[str]:
+    """What is made by software can be cleared by other software; what the cloud makes, the cloud deletes."""
+    return set() if origin.is_proof else {each.name for each in deeds.deleters if not each.is_person}
 
 
 def _sample(draft: _Draft, uid: str) -> None:
@@ -173,6 +188,7 @@ def _proposal(name: str, draft: _Draft, at: datetime, policies: Mapping[str, Seq
         destinations=frozenset(facts.destination for facts in regular),
         postures=_postures(regular),
         policy=digest_of(policy) if policy else "",
+        actors=frozenset(name for facts in regular for name in (facts.maker, *draft.facts[facts].deleters) if name),
     )
     return Proposal(
         cohort=cohort,
@@ -292,6 +308,7 @@ def _rare(regular: Mapping[_Facts, int]) -> Iterator[tuple[str, str, int]]:
         ("grants", _counted((_holders(facts.grants), count) for facts, count in pairs)),
         ("destination", _counted((facts.destination, count) for facts, count in pairs)),
         ("posture", _counted((f"{name}: {value}", count) for facts, count in pairs for name, value in facts.posture)),
+        ("maker", _counted((facts.maker, count) for facts, count in pairs if facts.maker)),
         ("region", _counted((f"{each.place.scope.account}/{each.place.scope.location}", n) for each, n in pairs)),
     ]
     few = max(1, sum(regular.values()) * _RARE)

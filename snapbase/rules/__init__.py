@@ -12,6 +12,7 @@ from snapbase.finding import Delta, Finding, Grantee, Subject, SubjectType
 from snapbase.model import ResourceType
 from snapbase.rules.linked import link
 from snapbase.rules.rule import Context, Rule, Verdict
+from snapbase.rules.severity import weighed
 
 
 @cache
@@ -50,12 +51,13 @@ def _verdicts(change: Change, context: Context) -> Iterator[tuple[Rule, Verdict]
 def _finding(rule: Rule, verdict: Verdict, change: Change, context: Context) -> Finding:
     exposure = change.exposure or change.exposure_before
     scope = change.scope
+    severity, why = weighed(verdict.severity, change, context.tuning)
     return Finding(
         id=_fingerprint(rule, change),
         rule=rule.id,
-        severity=verdict.severity,
+        severity=severity,
         title=verdict.title,
-        detail=verdict.detail,
+        detail=" ".join(filter(None, (verdict.detail, why))),
         cloud=scope.cloud,
         account=scope.account,
         location=scope.location,

@@ -9,7 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from snapbase.event import ActorKind, Event
-from snapbase.finding import Severity
+from snapbase.finding import Account, Severity
+from snapbase.locations import Locate, nowhere
 from snapbase.model import Cloud, Principal, PrincipalKind, Resource
 from snapbase.trust import Judgement, TrustList
 
@@ -27,18 +28,46 @@ class Tuning:
     days: int = 90
     collectors: tuple[str, ...] = ()
     """Globs of the identities that snapbase itself reads with."""
+    locations: str = ""
+    """The path of a file that says where addresses are."""
+    home_countries: tuple[str, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """By id, whose our accounts are: as people wrote it, and as far as the clouds say."""
 
     @property
     def window(self) -> timedelta:
         return timedelta(hours=self.window_hours)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        accounts = {name: {k: v for k, v in asdict(each).items() if v} for name, each in sorted(self.accounts.items())}
+        return asdict(self) | {"accounts": accounts}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Tuning":
         told: dict[str, Any] = {k: tuple(each) if isinstance(each, list) else each for k, each in body.items()}
-        return cls(**told)
+        accounts = {name: Account(**each) for name, each in body.get("accounts", {}).items()}
+        return cls(**{**told, "accounts": accounts})
+
+    def is_sensitive(self, account: str, names: Iterable[str | None]) -> bool:
+        """Whether an account, or something of one of these names, was called sensitive."""
+        if account in self.accounts and self.accounts[account].sensitive:
+            return True
+        return any(fnmatchcase(name, glob) for name in names if name for glob in self.sensitive)
+
+    def is_outside(self, source_ip: str, locate: Locate) -> bool:
+        """An address in none of our networks and countries; False where neither is configured, or it is no address.
+
+        One that the file does not know is in no country of ours.
+        """
+        if not (self.networks or self.home_countries):
+            return False
+        try:
+            address = ip_address(source_ip)
+        except ValueError:
+            return False
+        if any(address in _network(each) for each in self.networks):
+            return False
+        return not self.home_countries or locate(source_ip) not in self.home_countries
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +107,11 @@ class Estate:
 
     trust: TrustList
     on: date
-    tuning: Tuning = Tuning()
+    tuning: Tuning = field(default_factory=Tuning)
     look: Look = _know_nothing
     directory: frozenset[str] = frozenset()
     """Ids (lower case) of directory objects that held anything as of the approval: they are no strangers."""
+    locate: Locate = nowhere
     judged: dict[tuple[Principal, str, str], Judgement] = field(default_factory=dict, compare=False, repr=False)
     """Remembered: the same few principals are asked about again and again."""
 
@@ -114,19 +144,13 @@ class Estate:
         return any(name and fnmatchcase(name, glob) for glob in globs for name in names)
 
     def is_outside(self, event: Event) -> bool:
-        """From an address that is in none of our networks; False where none is configured, or it is no address."""
-        if not self.tuning.networks:
-            return False
-        try:
-            address = ip_address(event.source_ip)
-        except ValueError:
-            return False
-        return not any(address in _network(each) for each in self.tuning.networks)
+        return self.tuning.is_outside(event.source_ip, self.locate)
 
     def is_sensitive(self, events: Collection[Event]) -> bool:
-        """Whether the data came from something that the configuration calls sensitive."""
-        globs = self.tuning.sensitive
-        if not globs:
+        """Whether the data came from something that the configuration calls sensitive, or is in such an account."""
+        if any(self.tuning.is_sensitive(each.account, ()) for each in events):
+            return True
+        if not self.tuning.sensitive:
             return False
         told = {name for each in events for name in (each.source, *each.subjects) if name}
         for cloud in {each.cloud for each in events}:  # all at once
@@ -134,7 +158,7 @@ class Estate:
         for event in events:
             if known := self.known(event):
                 told |= {each for each in (known.resource.source, known.resource.name) if each}
-        return any(fnmatchcase(name, glob) for name in told for glob in globs)
+        return self.tuning.is_sensitive("", told)
 
     def judge(self, principal: Principal, event: Event) -> Judgement:
         known = self.known(event)

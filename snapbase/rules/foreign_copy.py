@@ -1,4 +1,4 @@
-"""A foreign account used a snapshot of ours: the share is not a risk any more, the data is gone."""
+"""A foreign account used a snapshot of ours, or was sent a copy: the share is not a risk any more, the data is gone."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,9 +6,10 @@ from dataclasses import replace
 from snapbase.event import Action, ActorKind, Event
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
-from snapbase.rules.detection import Detection, Sighting, few, is_copy, sentences, where
+from snapbase.rules.detection import Detection, Sighting, few, is_copy, sentences, where, who
 from snapbase.rules.estate import Estate
 from snapbase.rules.example_events import (
+    BACKUP,
     EVE,
     GUARDDUTY,
     INSPECTOR,
@@ -41,6 +42,43 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
             uses.setdefault((event.cloud, taker, event.subjects[0]), (judgement, []))[1].append(event)
     for (_, taker, subject), (judgement, events) in uses.items():
         yield _sighting(taker, subject, judgement, events, estate)
+    yield from _sent(timeline, estate)
+
+
+def _sent(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
+    """Copies that one of ours, or a schedule, put into a foreign account's vault."""
+    sent: dict[tuple[str, Principal, str], tuple[Judgement, list[Event]]] = {}
+    for event in timeline.fresh(Action.COPY):
+        if not event.subjects or not is_copy(event) or event.actor.kind == ActorKind.FOREIGN:
+            continue
+        known = estate.known(event)
+        for taker in event.targets:
+            judgement = estate.judge(taker, event)
+            if judgement.trust.foreign and not (known and any(each.id == taker.id for each in known.approved)):
+                sent.setdefault((event.cloud, taker, event.actor.principal), (judgement, []))[1].append(event)
+    for (_, taker, _), (judgement, events) in sent.items():
+        for done in (True, False):
+            if some := [each for each in events if (each.result in CHANGES) == done]:
+                yield _sending(taker, judgement, some, estate, done=done)
+
+
+def _sending(taker: Principal, judgement: Judgement, events: list[Event], estate: Estate, *, done: bool) -> Sighting:
+    first = events[0]
+    copied = list(dict.fromkeys(each.subjects[0] for each in events))
+    return Sighting(
+        severity=estate.severity(Severity.CRITICAL if done else Severity.MEDIUM, events),
+        title=f"{who(first)} {'copied' if done else 'tried to copy'} {few(copied, 1)} to {judgement.trust.value} "
+        f"{taker.kind.replace('-', ' ')} {taker.id}",
+        detail=sentences(
+            f"{first.at:%Y-%m-%d %H:%M} UTC, {first.name}" + (f", {len(events):,} times." if len(events) > 1 else "."),
+            "What is there is out of our reach." if done else "",
+            where(events),
+        ),
+        events=tuple(events),
+        subject=copied[0] if len(copied) == 1 else "",
+        principal=taker,
+        judgement=judgement,
+    )
 
 
 def _foreigner(event: Event, taker: Principal, estate: Estate) -> Judgement | None:
@@ -101,10 +139,11 @@ def _sighting(taker: Principal, subject: str, judgement: Judgement, events: list
 _COPIED = did(Action.COPY, 5, THIEF, name="ec2:SharedSnapshotCopyInitiated")
 _LAUNCHED = did(Action.RESTORE, 5, THIEF, name="ec2:SharedSnapshotVolumeCreated")
 _OWN_LAUNCH = replace(_LAUNCHED, actor=replace(EVE, id=OURS))
+_SENT = did(Action.COPY, 5, name="backup:CopyJob", targets=(STRANGER,))
 
 DETECTION = Detection(
     id="foreign-copy",
-    title="A foreign account copied, restored or read a snapshot of ours",
+    title="A foreign account copied, restored or read a snapshot of ours, or was sent a copy",
     detect=_detect,
     attack=Attack(("T1537",), ("DC0058",)),
     severities="critical; medium where it was refused",
@@ -123,6 +162,12 @@ DETECTION = Detection(
         case("shared with us by another", line(_LAUNCHED), None, estate(known(owner="123412341234"))),
         case("a partner", line(replace(_COPIED, actor=replace(THIEF, id=PARTNER, account=PARTNER))), None),
         case("an approved holder", line(_COPIED), None, estate(known(approved=frozenset({STRANGER})))),
+        case("sent by one of ours", line(_SENT), Severity.CRITICAL),
+        case("sent by a plan", line(replace(_SENT, actor=BACKUP)), Severity.CRITICAL),
+        case("sending it was refused", line(failed(_SENT)), Severity.MEDIUM),
+        case("sent to a partner", line(replace(_SENT, targets=(Principal(PrincipalKind.ACCOUNT, PARTNER),))), None),
+        case("sent to an approved holder", line(_SENT), None, estate(known(approved=frozenset({STRANGER})))),
+        case("copied within the account", line(replace(_SENT, targets=())), None),
         case("GuardDuty's own account", line(did(Action.SHARE, 2, GUARDDUTY), _LAUNCHED), None),
         case("Inspector's own account", line(did(Action.SHARE, 2, INSPECTOR), _LAUNCHED), None),
     ),

@@ -18,6 +18,7 @@ _TITLES = {
     "destination": "Copied or kept elsewhere: {what}",
     "posture": "Open otherwise: {what}",
     "policy": "Made after its policy changed: {what}",
+    "maker": "Not made by what makes the others: {what}",
     "cadence": "Out of its rhythm: {what}",
     "count": "Too many of one source: {what}",
 }
@@ -49,9 +50,11 @@ RULE = Rule(
     judge=_judge,
     attack=Attack(("T1578.001", "T1537"), ("DC0057", "DC0058")),
     severities="high; medium out of rhythm; low for new sources and rules",
-    blind="One that keeps every invariant: same policy, source, key, place and hour. Its shares are always listed.",
+    blind="One that keeps every invariant: same policy, source, key, place and hour. Its shares are always listed. A "
+    "forged tag or name, where no audit log says who made it.",
     examples=(
         Example("another key", cohort_change(ChangeType.ORIGIN_VIOLATED, "key", "key/9"), Severity.HIGH),
+        Example("a forged tag", cohort_change(ChangeType.ORIGIN_VIOLATED, "maker", "role/stranger"), Severity.HIGH),
         Example("one too many", cohort_change(ChangeType.ORIGIN_VIOLATED, "cadence", "sooner"), Severity.MEDIUM),
         Example("a new volume", cohort_change(ChangeType.ORIGIN_VIOLATED, "source", "vol-9"), Severity.LOW),
     ),

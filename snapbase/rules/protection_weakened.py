@@ -28,7 +28,8 @@ LADDERS: dict[str, Ladder] = {
 _KEPT = frozenset(
     {"retention_days", "min_retention_days", "minimum_retention", "kept_days", "lock_days", "immutability_days"}
 )
-"""How long something is kept; less of it is weaker, and none is weakest."""
+"""How long something is kept; less of it is weaker, and none is weakest. A policy with several rules has one for each,
+which the rule's name follows: `retention_days daily`."""
 _KEY_DOWN = frozenset({"Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable"})
 
 
@@ -48,7 +49,7 @@ def _judge(change: Change, context: Context) -> Verdict | None:
 
 
 def _kept_shorter(change: Change) -> bool:
-    if change.entry.removeprefix("attr:") not in _KEPT or change.was is None:
+    if change.entry.removeprefix("attr:").partition(" ")[0] not in _KEPT or change.was is None:
         return False
     was, now = _length(change.was), _length(change.now)
     return was is not None and (now is None or now < was)
@@ -86,6 +87,7 @@ RULE = Rule(
         ),
         Example("kept for a day instead of a month", modified("retention_days", 30, 1), Severity.HIGH),
         Example("kept no longer than anybody likes", modified("retention_days", 30, None), Severity.HIGH),
+        Example("by one rule of a plan", modified("retention_days daily", 30, 1), Severity.HIGH),
         Example("in seconds", modified("minimum_retention", "864000s", "86400s"), Severity.HIGH),
         Example("kept for longer", modified("retention_days", 1, 30), None),
         Example(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from snapbase.event import Action, ActorKind, Event, Result
+from snapbase.event import Action, Actor, ActorKind, Event, Result
 from snapbase.finding import Attack, Severity
 from snapbase.rules.detection import Detection, Sighting, few, sentences, where, who
 from snapbase.rules.estate import Estate
@@ -19,11 +19,16 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
         if id(each) not in told
         and each.actor.kind != ActorKind.FOREIGN
         and not estate.is_apart(each)
-        and (timeline.is_new(each, estate.tuning.window) or estate.is_outside(each))
+        and (timeline.is_new(each, estate.tuning.window) or estate.is_outside(each) or _is_unnamed(each))
     ]
     for done in (True, False):
         for events in by_actor(each for each in found if (each.result in CHANGES) == done).values():
             yield _sighting(events, timeline, estate, done=done)
+
+
+def _is_unnamed(event: Event) -> bool:
+    """A service's own list tells of it, and no log of who asked: it was not read, or left that out."""
+    return bool(event.actor.via) and not event.actor.principal
 
 
 def _sighting(events: list[Event], timeline: Timeline, estate: Estate, *, done: bool) -> Sighting:
@@ -32,6 +37,8 @@ def _sighting(events: list[Event], timeline: Timeline, estate: Estate, *, done: 
     base = Severity.MEDIUM if done else Severity.LOW
     is_public = any("publiclyaccessible=true" in each.detail.lower() for each in events)
     adverb = "new to it" if is_new else "from outside our networks"
+    if _is_unnamed(events[0]):
+        adverb = "for somebody whom no log names"
     return Sighting(
         severity=estate.severity(Severity.HIGH if is_public and done else base, events),
         title=f"{who(events[0])}, {adverb}, {'restored' if done else 'tried to restore'} {few(snapshots, 1)}",
@@ -74,6 +81,9 @@ DETECTION = Detection(
              None),
         case("attached as well: another rule",
              line(_MADE, did(Action.MOUNT, 3, subjects=("vol-9",), source="vol-9")), None),
+        case("for nobody whom a log names",
+             line(did(Action.RESTORE, 1, Actor("", via="Azure Backup"))), Severity.MEDIUM),
+        case("by a schedule", line(did(Action.RESTORE, 1, Actor("", ActorKind.SERVICE, via="Azure Backup"))), None),
         case("AWS Backup tests a restore", line(did(Action.RESTORE, 1, BACKUP)), None),
         case("a lifecycle service", line(did(Action.RESTORE, 1, DLM)), None),
         case("a foreign account: another rule", line(did(Action.RESTORE, 1, THIEF)), None),

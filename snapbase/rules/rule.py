@@ -6,6 +6,7 @@ from datetime import date
 
 from snapbase.diff import Change, ChangeType
 from snapbase.finding import Attack, Severity
+from snapbase.rules.estate import Tuning
 from snapbase.ticket import Claim
 from snapbase.trust import TrustList
 
@@ -20,6 +21,8 @@ class Context:
     """How many open snapshots lie behind a container or guardrail, by its uid."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """Change tickets that new snapshots claim, by uid."""
+    tuning: Tuning = field(default_factory=Tuning)
+    """What people said of their estate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect, Exposure
 from snapbase.finding import Severity
 from snapbase.model import PrincipalKind, ResourceType
+from snapbase.rules.estate import Tuning, step
 from snapbase.trust import TrustClass
 
 
@@ -19,6 +20,15 @@ def of_exposure(exposure: Exposure) -> Severity:
     if exposure.trust == TrustClass.ORG:
         return Severity.LOW if latent else Severity.MEDIUM
     return Severity.INFO
+
+
+def weighed(severity: Severity, change: Change, tuning: Tuning) -> tuple[Severity, str]:
+    """A step worse where the data or its account is called sensitive, and why; mere information stays that."""
+    resource = change.state.resource if change.state else None
+    names = (resource.source, resource.name, resource.uid, resource.address) if resource else ()
+    if severity == Severity.INFO or not tuning.is_sensitive(change.scope.account, names):
+        return severity, ""
+    return step(severity, -1), "It is called sensitive."
 
 
 def is_container(resource_type: str | None) -> bool:

@@ -22,7 +22,9 @@ from snapbase.store import (
     events,
     evidence,
     history,
+    horizon,
     lookup,
+    present,
     record,
     restore,
     rotation,
@@ -33,10 +35,13 @@ from snapbase.store import (
 )
 from snapbase.store.cohorts import Approvals
 from snapbase.store.database import connect, reading, words, writing
+from snapbase.store.horizon import as_of
 from snapbase.store.locking import locked
+from snapbase.store.present import Points
 from snapbase.store.record import Recorded
-from snapbase.store.rotation import Points, Tick
+from snapbase.store.rotation import Tick
 from snapbase.store.shares import Holding, holdings
+from snapbase.store.unmoved import Unmoved, unmoved
 from snapbase.ticket import Claim
 
 __all__ = ["Recorded", "Store"]
@@ -105,6 +110,16 @@ class Store:
         with reading(self._engine) as connection:
             return runs.last_finished(connection)
 
+    def last_full_run(self, *, complete: bool = False) -> Run | None:
+        """The last finished run of everything; `complete`: nothing was unread after it."""
+        with reading(self._engine) as connection:
+            return runs.last_full(connection, complete=complete)
+
+    def horizon(self) -> horizon.Horizon | None:
+        """From when on everything is kept; None where nothing was ever pruned."""
+        with reading(self._engine) as connection:
+            return horizon.read(connection)
+
     def trust(self, trust_id: int) -> bytes:
         with reading(self._engine) as connection:
             query = select(tables.trust.c.body).where(tables.trust.c.id == trust_id)
@@ -116,11 +131,11 @@ class Store:
 
     def coverage(self, rev: int) -> list[tuple[Coverage, int | None]]:
         """Every reading that is not complete as of a revision, with the run since which it is not."""
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return history.gaps(connection, rev)
 
     def coverage_at(self, rev: int) -> dict[tuple[Scope, str], Coverage]:
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev, pins=True) as connection:
             return {key: each for key, (each, _) in history.coverage_at(connection, rev).items()}
 
     def changes(
@@ -131,32 +146,38 @@ class Store:
         pins: Sequence[Pin] = (),
         principals: Collection[Principal] = (),
         without: Collection[int] = (),
+        pinned: Collection[int] | None = None,
     ) -> Iterator[Candidate]:
         """Every resource that may differ, but those judged already; see `snapbase.store.history.changes`."""
-        with reading(self._engine) as connection:
-            yield from history.changes(connection, before, after, pins, principals, without)
+        with as_of(self._engine, before, after) as connection:
+            yield from history.changes(connection, before, after, pins, principals, without, pinned)
+
+    def unmoved(self, before: int, after: int, pins: Iterable[Pin], at: datetime) -> Unmoved:
+        """Which pinned resources need not be compared; see `snapbase.store.unmoved`."""
+        with as_of(self._engine, before, after) as connection:
+            return unmoved(connection, before, after, pins, at)
 
     def passages(
         self, before: int, after: int, uids: Collection[str] | None = None, *, gone_after: int = 0
     ) -> Iterator[list[Passage]]:
         """What came and went, one list for each scope; see `snapbase.store.rotation.passages`."""
-        with reading(self._engine) as connection:
+        with as_of(self._engine, before, after) as connection:
             yield from rotation.passages(connection, before, after, uids, gone_after)
 
     def points(self, before: int, after: int) -> Iterator[Points]:
-        """How many snapshots each named origin has of each source; see `snapbase.store.rotation.points`."""
-        with reading(self._engine) as connection:
-            yield from rotation.points(connection, before, after)
+        """How many snapshots each named origin has of each source; see `snapbase.store.present.points`."""
+        with as_of(self._engine, before, after) as connection:
+            yield from present.points(connection, before, after)
 
     def unnamed(self, rev: int) -> Iterator[tuple[State, int]]:
-        """Snapshots of which only they themselves tell their origin; see `snapbase.store.rotation.unnamed`."""
-        with reading(self._engine) as connection:
-            yield from rotation.unnamed(connection, rev)
+        """Snapshots of which only they themselves tell their origin; see `snapbase.store.present.unnamed`."""
+        with as_of(self._engine, rev) as connection:
+            yield from present.unnamed(connection, rev)
 
     def policies(self, rev: int) -> list[tuple[State, int]]:
         """Every policy with the revision of its last change."""
-        with reading(self._engine) as connection:
-            return rotation.policies(connection, rev)
+        with as_of(self._engine, rev) as connection:
+            return present.policies(connection, rev)
 
     def ticks(self, revs: Collection[int]) -> dict[int, Tick]:
         """Which run wrote each revision, and when that run ended."""
@@ -165,8 +186,8 @@ class Store:
 
     def listed_at(self, rev: int) -> dict[Scope, datetime]:
         """When each completely listed scope was last read."""
-        with reading(self._engine) as connection:
-            return rotation.listed_at(connection, rev)
+        with as_of(self._engine, rev) as connection:
+            return present.listed_at(connection, rev)
 
     def cohorts(self, at: datetime, up_to: int | None = None) -> Approvals:
         """The approved cohorts that count at a moment, by the log up to one of its lines."""
@@ -178,43 +199,43 @@ class Store:
             cohorts.save(connection, baseline_id, bodies)
 
     def initial(self, before: int, after: int) -> dict[str, int]:
-        with reading(self._engine) as connection:
-            return history.initial(connection, before, after)
+        with as_of(self._engine, before, after) as connection:
+            return present.initial(connection, before, after)
 
     def states(
         self, rev: int, *, kinds: Collection[str] = (), accounts: Collection[str] = (), match: str = ""
     ) -> Iterator[State]:
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             yield from history.states(connection, rev, kinds=kinds, accounts=accounts, match=match)
 
     def history(self, uid: str) -> list[tuple[datetime, datetime | None, int, State]]:
         with reading(self._engine) as connection:
-            return history.history(connection, uid)
+            return horizon.told(connection, history.history(connection, uid))
 
     def guards(self, rev: int, uids: Collection[str]) -> dict[str, State]:
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return history.guards(connection, rev, uids)
 
     def below(self, rev: int, uids: Collection[str]) -> dict[str, int]:
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return history.below(connection, rev, uids)
 
     def counts(self, rev: int) -> dict[str, int]:
-        with reading(self._engine) as connection:
-            return history.counts(connection, rev)
+        with as_of(self._engine, rev) as connection:
+            return present.counts(connection, rev)
 
     def holdings(self, rev: int) -> list[Holding]:
         """Who holds what, counted by principal and scope."""
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return holdings(connection, rev)
 
     def states_held_by(self, rev: int, principals: Collection[Principal]) -> Iterator[State]:
         """Every resource on which one of the principals holds a grant."""
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             yield from history.states_held_by(connection, rev, principals)
 
     def principals(self, rev: int) -> list[tuple[Principal, int]]:
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return history.principals(connection, rev)
 
     def add_events(self, found: Iterable[Event]) -> int:
@@ -273,13 +294,13 @@ class Store:
 
     def met(self, cloud: str, addresses: Collection[str], then: int, rev: int) -> dict[str, lookup.Met]:
         """What is known of some addresses, also of what is gone; see `snapbase.store.lookup`."""
-        with reading(self._engine) as connection:
+        with as_of(self._engine, rev) as connection:
             return lookup.met(connection, cloud, addresses, then, rev)
 
-    def prune_events(self, before: datetime) -> int:
-        """Forgets what happened before a moment; returns how many events."""
+    def prune_events(self, before: datetime, bound: Collection[tuple[str, str]] = ()) -> int:
+        """Forgets what happened before a moment, but for some events (cloud, id); returns how many."""
         with writing(self._engine) as connection:
-            return events.prune(connection, before)
+            return events.prune(connection, before, bound)
 
     def logs_read(self) -> dict[tuple[str, str, str], tuple[datetime, datetime]]:
         """From when until when each source (log, account, region) of audit logs was read without a hole."""
@@ -306,8 +327,10 @@ class Store:
         about: int | None = None,
         sign: baselines.Sign | None = None,
     ) -> Baseline:
-        """One line of the log; see `snapbase.store.baselines`."""
+        """One line of the log; see `snapbase.store.baselines`. Raises `NotFound` where the run was pruned."""
         with writing(self._engine) as connection:
+            if scope in baselines.APPROVALS:
+                horizon.require(connection, (rev, runs.one(connection, run_id).last_rev))
             return baselines.append(
                 connection,
                 scope=scope,

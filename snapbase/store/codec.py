@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-from snapbase.model import Grant, Limits, Resource
+from snapbase.model import Grant, Limits, Principal, Resource
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
@@ -32,7 +33,8 @@ def canonical(value: Any) -> bytes:
         raw = orjson.dumps(value, option=_SORTED)
     except TypeError:
         return orjson.dumps(harmless(value), option=_SORTED)
-    return raw if b"\\u0000" not in raw else orjson.dumps(harmless(value), option=_SORTED)
+    # One byte is looked for many times quicker than six, and few values have any escape.
+    return raw if b"\\" not in raw or b"\\u0000" not in raw else orjson.dumps(harmless(value), option=_SORTED)
 
 
 def clean(text: str) -> str:
@@ -64,9 +66,9 @@ def digest(*parts: bytes) -> str:
 class Content(NamedTuple):
     """What a resource is, without who holds grants on it."""
 
-    profile: bytes
+    profile: str
     """What many resources share. `inferred` rides in it but is no content: it never opens a version."""
-    document: bytes
+    document: str
     digest: str
     type: str
     guards: tuple[str, ...]
@@ -74,48 +76,94 @@ class Content(NamedTuple):
 
 def encode(resource: Resource) -> Content:
     made = resource.created_at
-    body: dict[str, Any] = {
-        "type": resource.type,
-        "owner": resource.owner,
-        "source": resource.source,
-        "origin": resource.origin,
-        "encrypted": resource.encrypted,
-        "key": resource.key,
-        "guards": resource.guards,
-        "attributes": resource.attributes,
-        "limits": asdict(resource.limits) if resource.limits else None,
-    }
-    own = {
-        "name": resource.name,
-        "created_at": made.astimezone(UTC) if made else None,
-        "facts": resource.facts,
-        "tags": resource.tags,
-    }
-    content, document = canonical(body), canonical(own)
-    profile = canonical(body | {"inferred": resource.inferred}) if resource.inferred else content
+    content, profile = _profile(
+        resource.type,
+        resource.owner,
+        resource.source,
+        resource.origin,
+        resource.encrypted,
+        resource.key,
+        resource.guards,
+        canonical(resource.attributes),
+        resource.limits,
+        resource.inferred,
+    )
+    document = canonical(
+        {
+            "created_at": made.astimezone(UTC) if made else None,
+            "facts": resource.facts,
+            "name": resource.name,
+            "tags": resource.tags,
+        }
+    )
     place = f"{clean(resource.address)}\0{clean(resource.subject or '')}".encode()
-    return Content(profile, document, digest(content, document, place), resource.type, resource.guards)
+    # Text, not orjson's own bytes: each of those keeps the larger buffer it was written in from being used again.
+    return Content(profile, document.decode(), digest(content, document, place), resource.type, resource.guards)
+
+
+@lru_cache(maxsize=1_024)
+def _profile(
+    type_: str,
+    owner: str | None,
+    source: str | None,
+    origin: str | None,
+    encrypted: bool | None,
+    key: str | None,
+    guards: tuple[str, ...],
+    attributes: bytes,
+    limits: Limits | None,
+    inferred: str | None,
+) -> tuple[bytes, str]:
+    """The content, and the profile as it is stored. Neighbours in a list mostly have the one that was made last."""
+    body: dict[str, Any] = {
+        "type": type_,
+        "owner": owner,
+        "source": source,
+        "origin": origin,
+        "encrypted": encrypted,
+        "key": key,
+        "guards": guards,
+        "attributes": orjson.loads(attributes),
+        "limits": asdict(limits) if limits else None,
+    }
+    content = canonical(body)
+    return content, (canonical(body | {"inferred": inferred}) if inferred else content).decode()
 
 
 def decode(uid: str, address: str, subject: str | None, profile: str, document: str) -> Resource:
-    body = orjson.loads(profile)
     own = orjson.loads(document)
-    limits = body.pop("limits")
-    if limits:
-        admits = limits["admits"]
-        limits = Limits(tuple(limits["blocks"]), None if admits is None else tuple(admits), limits["unknown"])
     return Resource(
         uid=uid,
         address=address,
         subject=subject,
-        limits=limits or None,
-        guards=tuple(body.pop("guards")),
         name=own["name"],
         created_at=optional_moment(own["created_at"]),
         facts=own["facts"],
         tags=own["tags"],
-        **body,
+        **_shared(profile),
     )
+
+
+def outline(profile: str) -> Resource:
+    """What many resources have in common, as one of nobody's: it decides what grants on them are worth."""
+    return Resource(uid="", address="", **_shared(profile))
+
+
+@lru_cache(maxsize=4096)
+def _shared(profile: str) -> dict[str, Any]:
+    """The fields that many resources have in common; nobody changes them."""
+    body: dict[str, Any] = orjson.loads(profile)
+    limits = body.pop("limits")
+    if limits:
+        admits = limits["admits"]
+        limits = Limits(tuple(limits["blocks"]), None if admits is None else tuple(admits), limits["unknown"])
+    return {**body, "guards": tuple(body["guards"]), "limits": limits or None}
+
+
+@lru_cache(maxsize=4096)
+def grant_of(kind: str, key: str, access: str, mechanism: str, condition: str, expires: str) -> Grant:
+    """A stored grant; thousands of resources are held by few on the same terms."""
+    return Grant(Principal(kind, key), access, mechanism, condition, optional_moment(expires))
 
 
 GrantKey = tuple[str, str, str, str, str, str]

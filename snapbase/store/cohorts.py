@@ -125,6 +125,7 @@ def encode(cohort: Cohort, *, low_trust: bool) -> bytes:
             "destinations": sorted(cohort.destinations),
             "postures": {name: sorted(values) for name, values in cohort.postures.items()},
             "policy": cohort.policy,
+            "actors": sorted(cohort.actors),
         }
     )
 
@@ -151,6 +152,7 @@ def decode(body: bytes) -> tuple[Cohort, bool]:
         destinations=frozenset(read["destinations"]),
         postures={name: frozenset(values) for name, values in read["postures"].items()},
         policy=read["policy"],
+        actors=frozenset(read.get("actors", ())),  # those approved before logs were asked have none
     )
     return cohort, bool(read["low_trust"])
 

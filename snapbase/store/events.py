@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     insert,
     select,
     update,
@@ -154,11 +155,24 @@ def actors(connection: Connection, before: datetime) -> dict[tuple[str, str], da
     return first
 
 
-def prune(connection: Connection, before: datetime) -> int:
-    """Forgets what happened before a moment; returns how many events."""
-    old = select(event.c.id).where(event.c.at < codec.stamp(before))
-    connection.execute(delete(event_subject).where(event_subject.c.event_id.in_(old)))
-    return connection.execute(delete(event).where(event.c.at < codec.stamp(before))).rowcount
+def prune(
+    connection: Connection, before: datetime, bound: Collection[tuple[str, str]] = (), limit: int | None = None
+) -> int:
+    """Forgets what happened before a moment, but for some events (cloud, id); returns how many, `limit` at most."""
+    old = forgotten(connection, before, bound)[:limit]
+    for start in range(0, len(old), _IN):
+        part = old[start : start + _IN]
+        connection.execute(delete(event_subject).where(event_subject.c.event_id.in_(part)))
+        connection.execute(delete(event).where(event.c.id.in_(part)))
+    return len(old)
+
+
+def forgotten(connection: Connection, before: datetime, bound: Collection[tuple[str, str]] = ()) -> list[int]:
+    """The rows that `prune` deletes. The newest one stays: its number says what was looked at already."""
+    newest = select(func.max(event.c.id)).scalar_subquery()
+    old = select(event.c.id).where(event.c.at < codec.stamp(before), event.c.id < newest).order_by(event.c.at)
+    spared = set(_known(connection, list(bound)).values())
+    return [row for row in connection.execute(old).scalars() if row not in spared]
 
 
 def read_until(connection: Connection) -> dict[tuple[str, str, str], tuple[datetime, datetime]]:

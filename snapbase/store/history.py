@@ -5,7 +5,8 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+import orjson
+from sqlalchemy import ARRAY, ColumnElement, Connection, FromClause, and_, any_, bindparam, func, or_, select
 
 from snapbase.diff import Candidate, PinnedState
 from snapbase.model import (
@@ -24,22 +25,32 @@ from snapbase.model import (
 from snapbase.store import codec, tables
 
 CHUNK = 500
+_PART = 5_000
+"""Resources that are loaded together."""
 
 
-def alive(table: Table, rev: int) -> ColumnElement[bool]:
+def alive(table: FromClause, rev: int) -> ColumnElement[bool]:
     """The rows that were open as of a revision."""
     return and_(table.c.opened <= rev, or_(table.c.closed.is_(None), table.c.closed > rev))
 
 
-def _within(column: Any, after: int, until: int) -> ColumnElement[bool]:
+def within(column: Any, after: int, until: int) -> ColumnElement[bool]:
     return and_(column > after, column <= until)
 
 
-def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+def among(connection: Connection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """One of however many values, as one parameter: a statement of a thousand marks costs more than what it finds."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
+    listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
     part: list[Any] = []
     for value in values:
         part.append(value)
-        if len(part) == CHUNK:
+        if len(part) == size:
             yield part
             part = []
     if part:
@@ -51,11 +62,11 @@ def states_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int,
     resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
     query = (
         select(resource.c.id, resource.c.uid, resource.c.address, resource.c.subject, resource.c.first_shared,
-               profile.c.body, version.c.document, *_scope_columns())
+               profile.c.body, version.c.document, *scope_columns())
         .join_from(resource, version, version.c.resource_id == resource.c.id)
         .join(profile, profile.c.id == version.c.profile_id)
         .join(scope, scope.c.id == resource.c.scope_id)
-        .where(resource.c.id.in_(ids), alive(version, rev))
+        .where(among(connection, resource.c.id, ids), alive(version, rev))
     )  # fmt: skip
     grants = _grants_of(connection, rev, ids)
     misses = _misses_of(connection, rev, ids)
@@ -71,7 +82,7 @@ def states_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int,
     return found
 
 
-def _scope_columns() -> tuple[Any, ...]:
+def scope_columns() -> tuple[Any, ...]:
     columns = tables.scope.c
     return columns.cloud, columns.account, columns.location, columns.kind
 
@@ -82,19 +93,18 @@ def _grants_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int
     query = (
         select(*columns, grant.c.condition, grant.c.expires_at)
         .join_from(grant, principal)
-        .where(grant.c.resource_id.in_(ids), alive(grant, rev))
+        .where(among(connection, grant.c.resource_id, ids), alive(grant, rev))
     )
     found: dict[int, list[Grant]] = {}
-    for row_id, kind, key, access, mechanism, condition, expires in connection.execute(query).all():
-        each = Grant(Principal(kind, key), access, mechanism, condition, codec.optional_moment(expires))
-        found.setdefault(row_id, []).append(each)
+    for row_id, *terms in connection.execute(query).all():
+        found.setdefault(row_id, []).append(codec.grant_of(*terms))
     return found
 
 
 def _misses_of(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int, Miss]:
     unread = tables.unread
     query = select(unread.c.resource_id, unread.c.outcome, unread.c.reason)
-    query = query.where(unread.c.resource_id.in_(ids), alive(unread, rev))
+    query = query.where(among(connection, unread.c.resource_id, ids), alive(unread, rev))
     return {row_id: Miss(outcome, reason) for row_id, outcome, reason in connection.execute(query).all()}
 
 
@@ -141,18 +151,21 @@ def changes(
     pins: Sequence[Pin],
     principals: Collection[Principal],
     without: Collection[int] = (),
+    pinned: Collection[int] | None = None,
 ) -> Iterator[Candidate]:
     """Every resource that may differ between two revisions or from a pinned value, both sides loaded.
 
-    `without`: those of which all that differs, their existence, was judged already.
+    `without`: those of which all that differs was judged already. `pinned`: the only rows of pinned resources that may
+    differ, where that is known.
     """
     by_subject: dict[str, list[Pin]] = {}
     for pin in pins:
         by_subject.setdefault(pin.subject, []).append(pin)
-    ids = _touched(connection, before, after) | _pinned(connection, by_subject)
+    ids = _touched(connection, before, after)
+    ids |= _pinned(connection, by_subject) if pinned is None else set(pinned)
     ids |= _behind_changed_guards(connection, before, after)
     ids |= _held_by(connection, after, principals)
-    for part in chunks(sorted(ids.difference(without))):
+    for part in chunks(sorted(ids.difference(without)), _PART):
         yield from _candidates(connection, before, after, part, by_subject)
 
 
@@ -164,15 +177,15 @@ def _touched(connection: Connection, before: int, after: int) -> set[int]:
     opened = (
         select(version.c.resource_id)
         .join_from(clock, version, version.c.opened == clock.c.id)
-        .where(_within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
+        .where(within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
     )
     queries = [opened]
     queries += [
-        select(table.c.resource_id).where(_within(table.c.closed, before, after), table.c.opened <= before)
+        select(table.c.resource_id).where(within(table.c.closed, before, after), table.c.opened <= before)
         for table in (version, grant, unread)
     ]
     queries += [
-        select(table.c.resource_id).where(_within(table.c.opened, before, after), alive(table, after))
+        select(table.c.resource_id).where(within(table.c.opened, before, after), alive(table, after))
         for table in (grant, unread)
     ]
     return {row_id for query in queries for (row_id,) in connection.execute(query)}
@@ -181,8 +194,10 @@ def _touched(connection: Connection, before: int, after: int) -> set[int]:
 def _pinned(connection: Connection, by_subject: dict[str, list[Pin]]) -> set[int]:
     columns = tables.resource.c
     found: set[int] = set()
-    for part in chunks(subject for subject in by_subject if not subject.startswith(("scope:", "trust:"))):
-        found |= {row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid.in_(part)))}
+    subjects = (subject for subject in by_subject if not subject.startswith(("scope:", "trust:")))
+    for part in chunks(subjects, _PART):
+        query = select(columns.id).where(among(connection, columns.uid, part))
+        found |= {row_id for (row_id,) in connection.execute(query)}
     return found
 
 
@@ -195,7 +210,7 @@ def _behind_changed_guards(connection: Connection, before: int, after: int) -> s
             select(resource.c.uid)
             .join_from(resource, version, version.c.resource_id == resource.c.id)
             .join(tables.profile, tables.profile.c.id == version.c.profile_id)
-            .where(_within(moved, before, after), tables.profile.c.type == ResourceType.GUARDRAIL)
+            .where(within(moved, before, after), tables.profile.c.type == ResourceType.GUARDRAIL)
         )
         fences |= {uid for (uid,) in connection.execute(query)}
     found: set[int] = set()
@@ -225,10 +240,10 @@ def _candidates(
 ) -> Iterator[Candidate]:
     resource, scope, state = tables.resource, tables.scope, tables.scope_state
     query = (
-        select(resource.c.id, resource.c.uid, state.c.first_complete, *_scope_columns())
+        select(resource.c.id, resource.c.uid, state.c.first_complete, *scope_columns())
         .join_from(resource, scope, scope.c.id == resource.c.scope_id)
         .join(state, state.c.scope_id == scope.c.id)
-        .where(resource.c.id.in_(ids))
+        .where(among(connection, resource.c.id, ids))
         .order_by(resource.c.id)
     )
     rows = connection.execute(query).all()
@@ -243,33 +258,6 @@ def _candidates(
         then, now = loaded[before].get(row_id), loaded[after].get(row_id)
         if then is not None or now is not None or any(pinned.state for pinned in pins):
             yield Candidate(Scope(*place), uid, then, now, first is not None and first <= before, pins)
-
-
-def initial(connection: Connection, before: int, after: int) -> dict[str, int]:
-    """Per kind: open snapshots of scopes that were not completely read as of `before`. They are no news."""
-    state, scope = tables.scope_state, tables.scope
-    late = select(state.c.scope_id).where(or_(state.c.first_complete.is_(None), state.c.first_complete > before))
-    return _count(connection, after, tables.resource.c.scope_id.in_(late), scope.c.kind)
-
-
-def counts(connection: Connection, rev: int) -> dict[str, int]:
-    """Open snapshots per kind as of a revision."""
-    return _count(connection, rev, None, tables.scope.c.kind)
-
-
-def _count(connection: Connection, rev: int, where: ColumnElement[bool] | None, by: Any) -> dict[str, int]:
-    resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
-    query = (
-        select(by, func.count())
-        .join_from(version, profile, profile.c.id == version.c.profile_id)
-        .join(resource, resource.c.id == version.c.resource_id)
-        .join(scope, scope.c.id == resource.c.scope_id)
-        .where(alive(version, rev), profile.c.type == ResourceType.SNAPSHOT)
-        .group_by(by)
-    )
-    if where is not None:
-        query = query.where(where)
-    return {str(name): int(count) for name, count in connection.execute(query)}
 
 
 def below(connection: Connection, rev: int, guards: Collection[str]) -> dict[str, int]:
@@ -293,7 +281,8 @@ def guards(connection: Connection, rev: int, uids: Collection[str]) -> dict[str,
     columns = tables.resource.c
     found: dict[str, State] = {}
     for part in chunks(sorted(uids)):
-        ids = [row_id for (row_id,) in connection.execute(select(columns.id).where(columns.uid.in_(part)))]
+        query = select(columns.id).where(among(connection, columns.uid, part))
+        ids = [row_id for (row_id,) in connection.execute(query)]
         found |= {state.resource.uid: state for state in states_of(connection, rev, ids).values()}
     return found
 
@@ -335,7 +324,7 @@ def coverage_at(connection: Connection, rev: int) -> dict[tuple[Scope, str], tup
         .scalar_subquery()
     )
     query = (
-        select(coverage.c.aspect, coverage.c.outcome, coverage.c.reason, clock.c.run_id, *_scope_columns())
+        select(coverage.c.aspect, coverage.c.outcome, coverage.c.reason, clock.c.run_id, *scope_columns())
         .join_from(coverage, scope, scope.c.id == coverage.c.scope_id)
         .join(clock, clock.c.id == func.coalesce(turned, first))
         .where(alive(coverage, rev))
@@ -365,7 +354,7 @@ _LISTED = (Outcome.COMPLETE, Outcome.PARTIAL)
 def known_scopes(connection: Connection) -> dict[Scope, int]:
     """Every scope ever read, with how many resources it last had."""
     state, scope = tables.scope_state, tables.scope
-    query = select(state.c.seen, *_scope_columns()).join_from(state, scope, scope.c.id == state.c.scope_id)
+    query = select(state.c.seen, *scope_columns()).join_from(state, scope, scope.c.id == state.c.scope_id)
     return {Scope(*place): seen for seen, *place in connection.execute(query) if place[3] != ANYWHERE}
 
 

@@ -4,12 +4,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from snapbase.errors import StaleReading
 from snapbase.model import ANYWHERE, Aspect, Coverage, Observation, Outcome, Reading, Scope
 from snapbase.store import codec, tables
+from snapbase.store.history import chunks
 from snapbase.store.writer import Writer, next_id
+
+# Asked for every scope, and so built once.
+_SCOPE = select(tables.scope.c.id).where(
+    *(tables.scope.c[name] == bindparam(name) for name in ("cloud", "account", "location", "kind"))
+)
+_STATE = select(tables.scope_state).where(tables.scope_state.c.scope_id == bindparam("scope"))
+_TOUCH = update(tables.scope_state).where(tables.scope_state.c.scope_id == bindparam("scope"))
+_COVERAGE = select(
+    tables.coverage.c.id, tables.coverage.c.aspect, tables.coverage.c.outcome, tables.coverage.c.reason
+).where(tables.coverage.c.scope_id == bindparam("scope"), tables.coverage.c.closed.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +61,17 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
     whole = listed == Outcome.COMPLETE and all(each.miss is None for each in reading.observations)
     last = state["set_digest"] if state is not None and whole else None
     digests = {} if last is None else {uid: codec.encode(each.resource).digest for uid, each in seen.items()}
-    if last is None or last != _set_digest(seen, digests):
-        _compare(connection, writer, scope_id, seen, digests, gone=listed == Outcome.COMPLETE)
+    set_digest = None if last is None else _set_digest(seen, digests)
+    if last is None or last != set_digest:
+        # A scope without a state was never written to.
+        known = known_rows(connection, scope_id, seen) if state is not None else {}
+        _compare(writer, scope_id, known, seen, digests, gone=listed == Outcome.COMPLETE)
+    if whole and set_digest is None:
+        set_digest = _set_digest(seen, digests)
     cover(connection, writer, scope_id, reading.coverage)
     if reading.scope.location == ANYWHERE and listed != Outcome.COMPLETE:
         _cover_account(connection, writer, reading)
     writer.flush()
-    set_digest = _set_digest(seen, digests) if whole else None
     complete_at = (writer.rev if writer.wrote else writer.rev - 1) if listed == Outcome.COMPLETE else None
     touch(connection, scope_id, state, run_id, started, len(seen), set_digest, complete_at)
     return Recorded(writer.rev if writer.wrote else None, writer.versions_opened, writer.versions_closed)
@@ -64,15 +79,12 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
 
 def scope_of(connection: Connection, scope: Scope) -> int:
     """The scope's row, made if it is new."""
-    columns = tables.scope.c
-    query = select(columns.id).where(columns.cloud == scope.cloud, columns.account == scope.account)
-    query = query.where(columns.location == scope.location, columns.kind == scope.kind)
-    found = connection.execute(query).scalar()
+    place = {"cloud": scope.cloud, "account": scope.account, "location": scope.location, "kind": scope.kind}
+    found = connection.execute(_SCOPE, place).scalar()
     if found is not None:
         return int(found)
     new = next_id(connection, tables.scope)
-    values = {"id": new, "cloud": scope.cloud, "account": scope.account}
-    connection.execute(insert(tables.scope), [{**values, "location": scope.location, "kind": scope.kind}])
+    connection.execute(insert(tables.scope), [{"id": new, **place}])
     return new
 
 
@@ -81,21 +93,21 @@ def _set_digest(seen: Mapping[str, Observation], digests: Mapping[str, str]) -> 
     lines = []
     for uid, digest in digests.items():
         grants = seen[uid].grants
-        lines.append(f"{uid}\0{codec.digest_with(digest, grants) if grants else digest}".encode())
-    return codec.digest(*sorted(lines))
+        lines.append(f"{uid}\0{codec.digest_with(digest, grants) if grants else digest}")
+    lines.sort()
+    return codec.digest("\0".join(lines).encode())
 
 
 def _compare(
-    connection: Connection,
     writer: Writer,
     scope_id: int,
+    known: Mapping[str, Known],
     seen: Mapping[str, Observation],
     digests: dict[str, str],
     *,
     gone: bool,
 ) -> None:
     """Writes what differs, and adds the missing `digests`. `gone`: what was not seen is no longer there."""
-    known = known_rows(connection, scope_id)
     whole_aspect = _whole_aspect_failed(seen.values())
     for uid, observation in seen.items():
         row = known.get(uid)
@@ -185,42 +197,42 @@ def close_resource(writer: Writer, row: Known) -> None:
         writer.close(tables.unread, row.unread[0])
 
 
-def known_rows(connection: Connection, scope_id: int) -> dict[str, Known]:
+def known_rows(connection: Connection, scope_id: int, uids: Collection[str]) -> dict[str, Known]:
+    """What is open in a scope, and of `uids` also what was there once: not its whole past, which only grows."""
     resource, version = tables.resource, tables.version
-    query = (
-        select(resource.c.uid, resource.c.id, resource.c.first_shared, version.c.id, version.c.digest)
-        .join_from(
-            resource, version, (version.c.resource_id == resource.c.id) & version.c.closed.is_(None), isouter=True
-        )
-        .where(resource.c.scope_id == scope_id)
-    )
+    was_open = (version.c.resource_id == resource.c.id) & version.c.closed.is_(None)
+    columns = (resource.c.uid, resource.c.id, resource.c.first_shared)
+    query = select(*columns, version.c.id, version.c.digest).join_from(resource, version, was_open)
     known: dict[str, Known] = {}
     by_id: dict[int, Known] = {}
-    for uid, resource_id, first_shared, version_id, digest in connection.execute(query):
-        row = Known(resource_id, first_shared is not None, version_id, digest or "")
-        known[uid] = by_id[resource_id] = row
-    if not known:
-        return known
-    grant, principal = tables.grant, tables.principal
+
+    def add(uid: str, resource_id: int, first_shared: int | None, version_id: int | None, digest: str) -> None:
+        known[uid] = by_id[resource_id] = Known(resource_id, first_shared is not None, version_id, digest)
+
+    for uid, row_id, shared, version_id, digest in connection.execute(query.where(resource.c.scope_id == scope_id)):
+        add(uid, row_id, shared, version_id, digest)
+    for part in chunks(sorted(uid for uid in uids if uid not in known)):
+        once = select(*columns).where(resource.c.scope_id == scope_id, resource.c.uid.in_(part))
+        for uid, row_id, shared in connection.execute(once):
+            add(uid, row_id, shared, None, "")
+    for part in chunks(sorted(by_id)):
+        _open_sharing(connection, part, by_id)
+    return known
+
+
+def _open_sharing(connection: Connection, ids: Sequence[int], by_id: Mapping[int, Known]) -> None:
+    """Adds the open grants and misses of some resources."""
+    grant, principal, unread = tables.grant, tables.principal, tables.unread
     columns = (grant.c.resource_id, grant.c.id, principal.c.kind, principal.c.key)
     terms = (grant.c.access, grant.c.mechanism, grant.c.condition, grant.c.expires_at)
-    open_grants = (
-        select(*columns, *terms)
-        .join_from(grant, principal)
-        .join(resource, resource.c.id == grant.c.resource_id)
-        .where(resource.c.scope_id == scope_id, grant.c.closed.is_(None))
-    )
+    open_grants = select(*columns, *terms).join_from(grant, principal)
+    open_grants = open_grants.where(grant.c.resource_id.in_(ids), grant.c.closed.is_(None))
     for resource_id, grant_id, *key in connection.execute(open_grants):
         by_id[resource_id].grants[(key[0], key[1], key[2], key[3], key[4], key[5])] = grant_id
-    unread = tables.unread
-    open_unread = (
-        select(unread.c.resource_id, unread.c.id, unread.c.outcome)
-        .join(resource, resource.c.id == unread.c.resource_id)
-        .where(resource.c.scope_id == scope_id, unread.c.closed.is_(None))
-    )
+    open_unread = select(unread.c.resource_id, unread.c.id, unread.c.outcome)
+    open_unread = open_unread.where(unread.c.resource_id.in_(ids), unread.c.closed.is_(None))
     for resource_id, unread_id, outcome in connection.execute(open_unread):
         by_id[resource_id].unread = (unread_id, outcome)
-    return known
 
 
 def _outcome(coverage: Sequence[Coverage], aspect: str) -> str:
@@ -228,10 +240,8 @@ def _outcome(coverage: Sequence[Coverage], aspect: str) -> str:
 
 
 def cover(connection: Connection, writer: Writer, scope_id: int, found: Sequence[Coverage]) -> None:
-    columns = tables.coverage.c
-    query = select(columns.id, columns.aspect, columns.outcome, columns.reason)
-    query = query.where(columns.scope_id == scope_id, columns.closed.is_(None))
-    known = {aspect: (row, outcome, reason) for row, aspect, outcome, reason in connection.execute(query)}
+    rows = connection.execute(_COVERAGE, {"scope": scope_id})
+    known = {aspect: (row, outcome, reason) for row, aspect, outcome, reason in rows}
     for each in found:
         row = known.get(each.aspect)
         reason = codec.clean(each.reason)
@@ -257,8 +267,7 @@ def _cover_account(connection: Connection, writer: Writer, reading: Reading) -> 
 
 
 def scope_state(connection: Connection, scope_id: int) -> Mapping[str, Any] | None:
-    query = select(tables.scope_state).where(tables.scope_state.c.scope_id == scope_id)
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_STATE, {"scope": scope_id}).mappings().first()
     return dict(row) if row is not None else None
 
 
@@ -273,7 +282,6 @@ def touch(
     complete_at: int | None,
 ) -> None:
     """The only thing an unchanged scope costs: one row, updated in place."""
-    columns = tables.scope_state.c
     values: dict[str, Any] = {"read_at": started, "last_attempt_run": run_id, "seen": seen, "set_digest": digest}
     if complete_at is not None:
         values["last_complete_run"] = run_id
@@ -285,4 +293,4 @@ def touch(
     if state is None:
         connection.execute(insert(tables.scope_state), [{"scope_id": scope_id, **values}])
     else:
-        connection.execute(update(tables.scope_state).where(columns.scope_id == scope_id).values(**values))
+        connection.execute(_TOUCH, {"scope": scope_id, **values})

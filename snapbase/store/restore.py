@@ -145,7 +145,7 @@ def _close_strangers(connection: Connection, run_id: int, moment: _Moment, stamp
         if tuple(place) in moment.states:
             continue
         writer = Writer(connection, run_id, scope_id, stamp)
-        for row in record.known_rows(connection, scope_id).values():
+        for row in record.known_rows(connection, scope_id, ()).values():
             record.close_resource(writer, row)
         writer.flush()
         strangers += writer.wrote
@@ -160,9 +160,9 @@ def _write(connection: Connection, run_id: int, place: _Place, moment: _Moment, 
     scope = Scope(*place)
     scope_id = record.scope_of(connection, scope)
     state = record.scope_state(connection, scope_id)
-    known = record.known_rows(connection, scope_id)
-    writer = Writer(connection, run_id, scope_id, stamp)
     wanted = moment.states.get(place, {})
+    known = record.known_rows(connection, scope_id, wanted)
+    writer = Writer(connection, run_id, scope_id, stamp)
     for uid, row in wanted.items():
         _resource(writer, scope_id, uid, row, known.get(uid))
     if moment.whole:
@@ -180,9 +180,9 @@ def _resource(writer: Writer, scope_id: int, uid: str, row: Row | None, known: r
         if known is not None:
             record.close_resource(writer, known)
         return
-    profile = codec.canonical(row["profile"])
+    profile = codec.canonical(row["profile"]).decode()
     guards = tuple(row["profile"]["guards"])
-    content = codec.Content(profile, codec.canonical(row["document"]), row["digest"], row["type"], guards)
+    content = codec.Content(profile, codec.canonical(row["document"]).decode(), row["digest"], row["type"], guards)
     grants: set[codec.GrantKey] = {(k[0], k[1], k[2], k[3], k[4], k[5]) for k in row["grants"]}
     if known is None:
         row_id = writer.resource(scope_id, uid, row["address"], row["subject"], shared=row["read"])

@@ -1,4 +1,4 @@
-"""What came and went between two revisions, scope by scope, and how many points of which source there are."""
+"""What came and went between two revisions, scope by scope."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select
 
-from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, ResourceType, Scope, State
+from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, Scope, State
 from snapbase.rotation.cohort import Passage
 from snapbase.store import codec, tables
-from snapbase.store.history import alive, chunks, states_of
+from snapbase.store.history import alive, chunks
 
 _BATCH = 50
 """Revisions asked for in one query; those of one scope stay together."""
@@ -21,8 +21,6 @@ _PROFILES = 20_000
 """Profiles kept parsed."""
 _ID, _SCOPE = 0, 1
 """Places in `_columns`."""
-_MADE = 60
-"""A document begins with its creation time: canonical JSON is sorted, and no key comes before `created_at`."""
 
 
 class Tick(NamedTuple):
@@ -40,7 +38,7 @@ def passages(
     A resource that came and went is one passage; one that only changed is none. With `uids`, only of those; what went
     up to `gone_after` is left out.
     """
-    version, profiles = tables.version.c, _Profiles(connection)
+    version, profiles = tables.version.c, Profiles(connection)
     if uids is not None:
         for part in chunks(sorted(uids)):
             named = tables.resource.c.uid.in_(part)
@@ -62,7 +60,7 @@ def _loaded(
     after: int,
     wheres: Sequence[tuple[ColumnElement[bool], ColumnElement[bool]]],
     ticks: dict[int, Tick] | None,
-    profiles: "_Profiles",
+    profiles: "Profiles",
 ) -> Iterator[list[Passage]]:
     rows: list[Any] = []
     for came, went in wheres:
@@ -74,7 +72,7 @@ def _loaded(
     shared = _grants(connection, [row.id for row in rows if row.shared])
     missed = _misses(connection, after, [row.id for row in rows if row.missed])
     profiles.load({row.profile_id for row in rows})
-    window = _Window(before, after, ticks, profiles, shared, missed)
+    window = _Window(before, after, ticks, profiles, shared, missed, _unread_scopes(connection, after))
     for _, group in groupby(rows, key=itemgetter(_SCOPE)):
         found = list(group)
         first = found[0]
@@ -157,14 +155,15 @@ class _Window:
     before: int
     after: int
     ticks: dict[int, Tick]
-    profiles: "_Profiles"
+    profiles: "Profiles"
     shared: dict[int, list[tuple[Grant, int, int | None]]]
     missed: dict[int, Miss]
+    unread: frozenset[int]
 
 
 def _passage(row: Any, scope: Scope, window: _Window) -> Passage:
     """Unpacked, not asked for by name: there are hundreds of thousands."""
-    (row_id, _, uid, address, subject, first_shared, opened, closed, profile_id, document, first_complete,
+    (row_id, scope_id, uid, address, subject, first_shared, opened, closed, profile_id, document, first_complete,
      *_, was_shared, was_missed, was_there) = row  # fmt: skip
     after, ticks = window.after, window.ticks
     gone = closed is not None and closed <= after
@@ -175,27 +174,33 @@ def _passage(row: Any, scope: Scope, window: _Window) -> Passage:
         found = window.shared.get(row_id, ())
         grants = frozenset(grant for grant, since, until in found if since <= last and (until is None or until > last))
     tick = ticks.get(opened)
+    bare = read and not was_shared and not was_missed
+    resource, own = window.profiles.resource(uid, address, subject, profile_id, document)
+    came = not was_there and first_complete is not None and first_complete <= window.before
+    unread = came and not gone and scope_id in window.unread and not resource.inferred
     return Passage(
         row=row_id,
         state=State(
             scope,
-            window.profiles.resource(uid, address, subject, profile_id, document),
+            resource,
             grants if read else None,
             window.missed.get(row_id) if was_missed else None,
         ),
-        came=not was_there and first_complete is not None and first_complete <= window.before,
+        came=came,
         was_there=bool(was_there),
         went_at=ticks[closed].at if gone else None,
         run=tick.run if tick else 0,
         changed=bool(was_there) and opened > window.before,
-        bare=read and not was_shared and not was_missed,
+        bare=bare,
+        unread=unread,
+        kin=(scope_id, profile_id, own, unread) if bare else None,
     )
 
 
 _NOBODY: frozenset[Grant] = frozenset()
 
 
-class _Profiles:
+class Profiles:
     """Profiles by id: parsed once for all the versions that share one."""
 
     def __init__(self, connection: Connection) -> None:
@@ -210,18 +215,23 @@ class _Profiles:
             query = select(columns.id, columns.body).where(columns.id.in_(part))
             self._bodies |= {row_id: parsed(text) for row_id, text in self._connection.execute(query)}
 
-    def resource(self, uid: str, address: str, subject: str | None, profile_id: int, document: str) -> Resource:
+    def resource(
+        self, uid: str, address: str, subject: str | None, profile_id: int, document: str
+    ) -> tuple[Resource, bytes]:
+        """The resource, and its own facts and tags as they are stored: what it does not share by its profile."""
         own = orjson.loads(document)
-        return Resource(
+        facts, tags = own["facts"], own["tags"]
+        resource = Resource(
             uid=uid,
             address=address,
             subject=subject,
             name=own["name"],
             created_at=codec.optional_moment(own["created_at"]),
-            facts=own["facts"],
-            tags=own["tags"],
+            facts=facts,
+            tags=tags,
             **self._bodies[profile_id],
         )
+        return resource, orjson.dumps((facts, tags))
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -258,107 +268,21 @@ def _misses(connection: Connection, rev: int, ids: Sequence[int]) -> dict[int, M
     return found
 
 
-class Points(NamedTuple):
-    """Open snapshots of one profile in one scope."""
+def _unread_scopes(connection: Connection, rev: int) -> frozenset[int]:
+    """Scopes whose list was read as of a revision, and nobody's sharing in them.
 
-    scope: Scope
-    origin: str
-    source: str
-    number: int
-    newest: datetime | None
-    before: datetime | None
-    """The newest of those that were as they are at the older revision."""
-
-
-def points(connection: Connection, before: int, after: int) -> Iterator[Points]:
-    """Snapshots as of a revision whose origin the cloud itself names, by profile and scope: counted by the database."""
-    resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
-    made = func.substr(version.c.document, 1, _MADE)
-    open_now = (
-        select(
-            resource.c.scope_id,
-            version.c.profile_id,
-            func.count().label("count"),
-            func.max(made).label("newest"),
-            func.max(case((version.c.opened <= before, made))).label("before"),
-        )
-        .join_from(version, resource, resource.c.id == version.c.resource_id)
-        .where(alive(version, after))
-        .group_by(resource.c.scope_id, version.c.profile_id)
-        .subquery()
-    )
-    query = (
-        select(profile.c.body, open_now.c.count, open_now.c.newest, open_now.c.before, scope.c.id,
-               scope.c.cloud, scope.c.account, scope.c.location, scope.c.kind)
-        .join_from(open_now, profile, profile.c.id == open_now.c.profile_id)
-        .join(scope, scope.c.id == open_now.c.scope_id)
-        .where(profile.c.type == ResourceType.SNAPSHOT, ~profile.c.body.contains(_UNNAMED, autoescape=True))
-    )  # fmt: skip
-    scopes: dict[int, Scope] = {}
-    for body, number, newest, older, scope_id, *place in connection.execute(query):
-        where = scopes.get(scope_id)
-        if where is None:
-            where = scopes[scope_id] = Scope(*place)
-        origin, source = _origin_and_source(body)
-        yield Points(where, origin, source, number, made_at(newest), made_at(older))
-
-
-_UNNAMED = '"origin":null'
-
-
-def _origin_and_source(body: str) -> tuple[str, str]:
-    """Out of a profile's body, whose keys are sorted: the end of it, from the last `origin` on, has both.
-
-    A quote inside a value is escaped, so no value looks like that key.
+    Where some could be read, each that could not has a row of its own; where not even the list was, nothing is new.
     """
-    read = orjson.loads("{" + body[body.rindex('"origin":') :])
-    return read["origin"] or "", read["source"] or ""
-
-
-def unnamed(connection: Connection, rev: int) -> Iterator[tuple[State, int]]:
-    """Open snapshots whose origin the cloud does not name, one by one: only their own tags and names tell.
-
-    With each the revision since which it is as it is.
-    """
-    resource, version, profile = tables.resource, tables.version, tables.profile
+    coverage, listed = tables.coverage, tables.coverage.alias()
     query = (
-        select(resource.c.id, version.c.opened)
-        .join_from(version, resource, resource.c.id == version.c.resource_id)
-        .join(profile, profile.c.id == version.c.profile_id)
-        .where(alive(version, rev), profile.c.type == ResourceType.SNAPSHOT)
-        .where(profile.c.body.contains(_UNNAMED, autoescape=True))
-        .order_by(resource.c.id)
+        select(coverage.c.scope_id)
+        .join_from(coverage, listed, listed.c.scope_id == coverage.c.scope_id)
+        .where(alive(coverage, rev), coverage.c.aspect == Aspect.SHARING)
+        .where(coverage.c.outcome.not_in((Outcome.COMPLETE, Outcome.PARTIAL)))
+        .where(alive(listed, rev), listed.c.aspect == Aspect.LIST)
+        .where(listed.c.outcome.in_((Outcome.COMPLETE, Outcome.PARTIAL)))
     )
-    opened: dict[int, int] = {row_id: int(since) for row_id, since in connection.execute(query)}
-    for part in chunks(opened):
-        yield from ((state, opened[row_id]) for row_id, state in states_of(connection, rev, part).items())
-
-
-def made_at(beginning: str | None) -> datetime | None:
-    """The creation time in the beginning of a document."""
-    if not beginning or not beginning.startswith('{"created_at":"'):
-        return None
-    return codec.moment(beginning[15:].partition('"')[0])
-
-
-def policies(connection: Connection, rev: int) -> list[tuple[State, int]]:
-    """Every policy as of a revision, with the revision of its last change."""
-    resource, version, profile, grant = tables.resource, tables.version, tables.profile, tables.grant
-    query = (
-        select(resource.c.id, version.c.opened)
-        .join_from(version, resource, resource.c.id == version.c.resource_id)
-        .join(profile, profile.c.id == version.c.profile_id)
-        .where(profile.c.type == ResourceType.POLICY, alive(version, rev))
-    )
-    changed: dict[int, int] = {row_id: int(opened) for row_id, opened in connection.execute(query)}
-    found: list[tuple[State, int]] = []
-    for part in chunks(sorted(changed)):
-        for column in (grant.c.opened, grant.c.closed):
-            moved = select(grant.c.resource_id, func.max(column)).where(grant.c.resource_id.in_(part), column <= rev)
-            for row_id, last in connection.execute(moved.group_by(grant.c.resource_id)):
-                changed[row_id] = max(changed[row_id], last)
-        found += [(state, changed[row_id]) for row_id, state in states_of(connection, rev, part).items()]
-    return found
+    return frozenset(scope_id for (scope_id,) in connection.execute(query))
 
 
 def runs_of(connection: Connection, revs: Collection[int]) -> dict[int, Tick]:
@@ -369,15 +293,3 @@ def runs_of(connection: Connection, revs: Collection[int]) -> dict[int, Tick]:
         query = query.join_from(clock, run, run.c.id == clock.c.run_id).where(clock.c.id.in_(part))
         found |= {rev: Tick(run_id, codec.moment(at)) for rev, run_id, at in connection.execute(query)}
     return found
-
-
-def listed_at(connection: Connection, rev: int) -> dict[Scope, datetime]:
-    """When each scope was last read, of those whose list is complete as of a revision."""
-    coverage, state, scope = tables.coverage, tables.scope_state, tables.scope
-    query = (
-        select(state.c.read_at, scope.c.cloud, scope.c.account, scope.c.location, scope.c.kind)
-        .join_from(coverage, state, state.c.scope_id == coverage.c.scope_id)
-        .join(scope, scope.c.id == coverage.c.scope_id)
-        .where(alive(coverage, rev), coverage.c.aspect == Aspect.LIST, coverage.c.outcome == Outcome.COMPLETE)
-    )
-    return {Scope(*place): codec.moment(at) for at, *place in connection.execute(query)}

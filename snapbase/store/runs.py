@@ -1,13 +1,16 @@
 """Runs and the trust lists they were judged by."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
+from math import inf
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from snapbase.errors import NotFound
-from snapbase.model import Run, RunState
-from snapbase.store import codec, tables
+from snapbase.model import Outcome, Run, RunState
+from snapbase.store import codec, horizon, tables
 from snapbase.store.writer import head, next_id
 
 
@@ -45,7 +48,9 @@ def intern_trust(connection: Connection, body: bytes) -> int:
 def one(connection: Connection, run_id: int) -> Run:
     row = connection.execute(select(tables.run).where(tables.run.c.id == run_id)).mappings().first()
     if row is None:
-        raise NotFound(f"There is no run {run_id}.", hint="`snapbase status` names the last one.")
+        kept = horizon.read(connection) if 0 < run_id < next_id(connection, tables.run) else None
+        gone = f": what came before {kept.since:%Y-%m-%d %H:%M} UTC was pruned" if kept else ""
+        raise NotFound(f"There is no run {run_id}{gone}.", hint="`snapbase status` names the last one.")
     return _run(row)
 
 
@@ -59,6 +64,28 @@ def last_finished(connection: Connection) -> Run | None:
     query = select(tables.run).where(tables.run.c.state == RunState.FINISHED)
     row = connection.execute(query.order_by(tables.run.c.id.desc()).limit(1)).mappings().first()
     return _run(row) if row is not None else None
+
+
+def last_full(connection: Connection, *, complete: bool = False) -> Run | None:
+    """The last finished run that read everything there is; `complete`: and could read all of it."""
+    run, coverage = tables.run.c, tables.coverage.c
+    query = select(run.id, run.last_rev).where(run.state == RunState.FINISHED, run.selection == "")
+    kept = horizon.read(connection) if complete else None
+    if kept is not None:
+        query = query.where(run.last_rev >= kept.rev)
+    broken: list[list[int | float]] = []
+    missed = select(coverage.opened, coverage.closed).where(coverage.outcome != Outcome.COMPLETE)
+    for opened, closed in connection.execute(missed.order_by(coverage.opened)) if complete else ():
+        end = inf if closed is None else closed
+        if broken and opened <= broken[-1][1]:
+            broken[-1][1] = max(broken[-1][1], end)
+        else:
+            broken.append([opened, end])
+    for run_id, rev in connection.execute(query.order_by(run.id.desc())):
+        place = bisect_right(broken, rev, key=itemgetter(0)) - 1
+        if place < 0 or broken[place][1] <= rev:
+            return one(connection, run_id)
+    return None
 
 
 def _run(row: Mapping[str, Any] | RowMapping) -> Run:

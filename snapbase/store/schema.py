@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from snapbase.errors import SchemaError
 from snapbase.store.database import connect, show, words, writing
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in migrations/versions; a test holds it to that."""
 
 
@@ -25,7 +25,7 @@ def upgrade(url: str) -> str:
     try:
         with words(), engine.connect() as connection:
             before = current(connection)
-            _refuse_newer(before, url)
+            refuse_newer(before, url)
         if before == HEAD:
             return f"{show(url)} is up to date ({HEAD})."
         from alembic import command
@@ -51,7 +51,7 @@ def check(url: str) -> str:
 def require(connection: Connection, url: str) -> None:
     """Raises `SchemaError` unless the store's schema is exactly this snapbase's."""
     found = current(connection)
-    _refuse_newer(found, url)
+    refuse_newer(found, url)
     if found != HEAD:
         what = "is empty" if found is None else f"has schema {found}, this snapbase needs {HEAD}"
         raise SchemaError(f"{show(url)} {what}.", hint="Run `snapbase db upgrade`.")
@@ -65,7 +65,8 @@ def current(connection: Connection) -> str | None:
     return found
 
 
-def _refuse_newer(found: str | None, url: str) -> None:
+def refuse_newer(found: str | None, url: str) -> None:
+    """Raises `SchemaError` where this snapbase does not know a store's schema."""
     known = {path.name[:4] for path in (migrations() / "versions").glob("[0-9]*.py")}
     if found is not None and found not in known:
         raise SchemaError(

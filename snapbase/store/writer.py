@@ -1,9 +1,10 @@
 """The rows of one revision: gathered, given their ids, and written in batches in an order every reference allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from itertools import count
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
 
 from snapbase.errors import StoreError
 from snapbase.store import codec, tables
@@ -11,7 +12,10 @@ from snapbase.store.bulk import Row, insert_rows
 
 BATCH = 2_000
 _IN = 500
-_OPENED = (tables.resource, tables.version, tables.grant, tables.unread, tables.coverage)
+_NUMBERED = (
+    tables.resource, tables.version, tables.grant, tables.unread, tables.coverage, tables.profile, tables.principal,
+)  # fmt: skip
+_NEWEST = select(*(select(func.coalesce(func.max(each.c.id), 0)).scalar_subquery() for each in _NUMBERED))
 _CLOSED = (tables.version, tables.grant, tables.unread, tables.coverage)
 
 
@@ -21,7 +25,12 @@ def head(connection: Connection) -> int:
 
 
 def next_id(connection: Connection, table: Table) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+    return int(connection.execute(_newest(table)).scalar_one()) + 1
+
+
+@cache
+def _newest(table: Table) -> Select[int]:
+    return select(func.coalesce(func.max(table.c.id), 0))
 
 
 class Writer:
@@ -34,49 +43,44 @@ class Writer:
         """The revision of everything that is written; it exists once something is."""
         self.wrote = False
         self.versions_opened = self.versions_closed = 0
-        self._opened: dict[Table, list[Row]] = {table: [] for table in _OPENED}
+        self._resources: list[Row] = []
+        self._versions: list[tuple[int, codec.Content]] = []
+        self._grants: list[tuple[int, codec.GrantKey]] = []
+        self._unread: list[Row] = []
+        self._coverage: list[Row] = []
         self._closed: dict[Table, list[int]] = {table: [] for table in _CLOSED}
-        self._contents: list[codec.Content] = []
-        """Of each version in `_opened`."""
         self._first_shared: list[int] = []
-        self._profiles: dict[bytes, int] = {}
+        self._profiles: dict[str, int] = {}
         self._principals: dict[tuple[str, str], int] = {}
-        self._ids: dict[Table, Iterator[int]] = {}
 
-    def _new_id(self, table: Table) -> int:
-        ids = self._ids.get(table)
-        if ids is None:
-            ids = self._ids[table] = count(next_id(self._connection, table))
-        return next(ids)
+    @cached_property
+    def _last(self) -> dict[Table, int]:
+        """The newest id of each table; an unchanged scope needs none."""
+        return dict(zip(_NUMBERED, self._connection.execute(_NEWEST).one(), strict=True))
+
+    @cached_property
+    def _resource_ids(self) -> Iterator[int]:
+        return count(self._last[tables.resource] + 1)
 
     def resource(self, scope_id: int, uid: str, address: str, subject: str | None, *, shared: bool) -> int:
         """A resource seen for the first time; `shared`: its grants were read."""
-        new = self._new_id(tables.resource)
-        first = self.rev if shared else None
-        self._opened[tables.resource].append((new, scope_id, uid, address, subject, first))
+        new = next(self._resource_ids)
+        self._resources.append((new, scope_id, uid, address, subject, self.rev if shared else None))
         return new
 
     def version(self, resource_id: int, content: codec.Content) -> None:
-        self._contents.append(content)
-        # The profile's place is filled when the batch is written.
-        row = (self._new_id(tables.version), resource_id, 0, content.digest, content.document.decode(), self.rev, None)
-        self._opened[tables.version].append(row)
-        self.versions_opened += 1
-        if len(self._contents) >= BATCH:
+        self._versions.append((resource_id, content))
+        if len(self._versions) >= BATCH:
             self.flush()
 
     def grant(self, resource_id: int, key: codec.GrantKey) -> None:
-        kind, name, *terms = key
-        row = (self._new_id(tables.grant), resource_id, self._principal(kind, name), *terms, self.rev, None)
-        self._opened[tables.grant].append(row)
+        self._grants.append((resource_id, key))
 
     def unread(self, resource_id: int, outcome: str, reason: str) -> None:
-        row = (self._new_id(tables.unread), resource_id, outcome, reason, self.rev, None)
-        self._opened[tables.unread].append(row)
+        self._unread.append((resource_id, outcome, reason))
 
     def coverage(self, scope_id: int, aspect: str, outcome: str, reason: str) -> None:
-        row = (self._new_id(tables.coverage), scope_id, aspect, outcome, reason, self.rev, None)
-        self._opened[tables.coverage].append(row)
+        self._coverage.append((scope_id, aspect, outcome, reason))
 
     def first_shared(self, resource_id: int) -> None:
         """The grants of a resource known before were read for the first time."""
@@ -88,7 +92,8 @@ class Writer:
 
     def flush(self) -> None:
         """Writes what was gathered; nothing at all where there is nothing."""
-        if not (self._first_shared or any(self._opened.values()) or any(self._closed.values())):
+        opened = (self._resources, self._versions, self._grants, self._unread, self._coverage)
+        if not (self._first_shared or any(opened) or any(self._closed.values())):
             return
         if not self.wrote:
             self._connection.execute(insert(tables.rev), [{"id": self.rev, **self._revision}])
@@ -96,18 +101,31 @@ class Writer:
         for table, rows in self._closed.items():
             self._close(table, rows)
             rows.clear()
-        profiles = self._intern(self._contents)
-        versions = zip(self._opened[tables.version], profiles, strict=True)
-        self._opened[tables.version] = [(*row[:2], profile, *row[3:]) for row, profile in versions]
-        self._contents.clear()
-        for table, opened in self._opened.items():
-            insert_rows(self._connection, table, opened)
-            opened.clear()
+        self.versions_opened += len(self._versions)
+        insert_rows(self._connection, tables.resource, self._resources)
+        insert_rows(self._connection, tables.version, self._version_rows())
+        self._open(tables.grant, self._grant_rows())
+        self._open(tables.unread, self._unread)
+        self._open(tables.coverage, self._coverage)
+        for gathered in opened:
+            gathered.clear()
         if self._first_shared:
             row = tables.resource.c.id == bindparam("row")
             statement = update(tables.resource).where(row).values(first_shared=self.rev)
             self._connection.execute(statement, [{"row": each} for each in self._first_shared])
             self._first_shared.clear()
+
+    def _open(self, table: Table, rows: Sequence[Row]) -> None:
+        """Inserts rows that lack what every interval has: an id, and the revision that opened it."""
+        if rows:
+            rev, first = self.rev, self._numbers(table, len(rows))
+            insert_rows(self._connection, table, [(new, *row, rev) for new, row in enumerate(rows, first)])
+
+    def _numbers(self, table: Table, many: int) -> int:
+        """The first of so many new ids in a row."""
+        first = self._last[table] + 1
+        self._last[table] += many
+        return first
 
     def _close(self, table: Table, rows: Sequence[int]) -> None:
         """Closes by id and counts: a unique index alone would not stop a writer with an old picture."""
@@ -117,33 +135,52 @@ class Writer:
             if self._connection.execute(statement).rowcount != len(part):
                 raise StoreError(f"The store changed under this run ({table.name}); nothing of it was written.")
 
-    def _intern(self, contents: Sequence[codec.Content]) -> list[int]:
-        """The row of the profile of each; those that are new are written."""
-        known = self._profiles
-        fresh = {codec.digest(each.profile): each for each in contents if each.profile not in known}
-        digests, columns = list(fresh), tables.profile.c
+    def _version_rows(self) -> list[Row]:
+        profiles, rev = self._intern_profiles(content for _, content in self._versions), self.rev
+        first = self._numbers(tables.version, len(self._versions))
+        return [
+            (new, resource_id, profiles[profile], digest, document, rev)
+            for new, (resource_id, (profile, document, digest, _, _)) in enumerate(self._versions, first)
+        ]
+
+    def _grant_rows(self) -> list[Row]:
+        principals = self._intern_principals(key[:2] for _, key in self._grants)
+        return [(resource_id, principals[key[:2]], *key[2:]) for resource_id, key in self._grants]
+
+    def _intern_profiles(self, contents: Iterable[codec.Content]) -> Mapping[str, int]:
+        """The row of each profile; those that are new are written."""
+        known, columns = self._profiles, tables.profile.c
+        unknown = {each.profile: each for each in contents if each.profile not in known}
+        fresh = {codec.digest(profile.encode()): each for profile, each in unknown.items()}
+        digests = list(fresh)
         for start in range(0, len(digests), _IN):
             query = select(columns.digest, columns.id).where(columns.digest.in_(digests[start : start + _IN]))
             for digest, row_id in self._connection.execute(query):
                 known[fresh.pop(digest).profile] = row_id
         rows: list[Row] = []
         guarded: list[Row] = []
-        for digest, content in fresh.items():
-            known[content.profile] = new = self._new_id(tables.profile)
-            rows.append((new, digest, content.type, content.profile.decode()))
+        for new, (digest, content) in enumerate(fresh.items(), self._numbers(tables.profile, len(fresh))):
+            known[content.profile] = new
+            rows.append((new, digest, str(content.type), content.profile))
             guarded += [(new, guard) for guard in sorted({codec.clean(each) for each in content.guards})]
         insert_rows(self._connection, tables.profile, rows)
         insert_rows(self._connection, tables.profile_guard, guarded)
-        return [known[each.profile] for each in contents]
+        return known
 
-    def _principal(self, kind: str, name: str) -> int:
-        key = (kind, name)
-        if key not in self._principals:
-            columns = tables.principal.c
-            query = select(columns.id).where(columns.kind == kind, columns.key == name)
-            found = self._connection.execute(query).scalar()
-            if found is None:
-                found = self._new_id(tables.principal)
-                self._connection.execute(insert(tables.principal), [{"id": found, "kind": kind, "key": name}])
-            self._principals[key] = found
-        return self._principals[key]
+    def _intern_principals(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], int]:
+        """The row of each principal, by kind and key; those that are new are written."""
+        known, columns = self._principals, tables.principal.c
+        fresh = dict.fromkeys(key for key in keys if key not in known)
+        names = sorted({name for _, name in fresh})
+        for start in range(0, len(names), _IN):
+            query = select(columns.id, columns.kind, columns.key).where(columns.key.in_(names[start : start + _IN]))
+            for row_id, kind, name in self._connection.execute(query):
+                if (kind, name) in fresh:
+                    known[kind, name] = row_id
+                    del fresh[kind, name]
+        rows: list[Row] = []
+        for new, (kind, name) in enumerate(fresh, self._numbers(tables.principal, len(fresh))):
+            known[kind, name] = new
+            rows.append((new, str(kind), name))
+        insert_rows(self._connection, tables.principal, rows)
+        return known

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from snapbase.finding import (
+    Account,
     Attack,
     Attribution,
     CoverageGap,
@@ -176,10 +177,31 @@ HOSTILE_REPORT = replace(
     DENIED,
     baseline=replace(BASELINE, approval=replace(APPROVAL, by=HOSTILE, reason=HOSTILE)),
     findings=(
-        finding("public-share", Severity.CRITICAL, HOSTILE, HOSTILE, detail=HOSTILE, undo=HOSTILE, grantee=_STRANGER),
+        finding(
+            "public-share",
+            Severity.CRITICAL,
+            HOSTILE,
+            HOSTILE,
+            detail=HOSTILE,
+            undo=HOSTILE,
+            grantee=_STRANGER,
+            owned=Account("111122223333", HOSTILE, HOSTILE, HOSTILE, HOSTILE),
+        ),
     ),
     coverage=(gap("denied", HOSTILE),),
     notes=(HOSTILE,),
+)
+_ABROAD = replace(ENDED.findings[0].attribution[0], country="RU")
+OWNED = replace(
+    ENDED,
+    findings=(
+        replace(
+            ENDED.findings[0],
+            approval=None,
+            attribution=(_ABROAD, replace(_ABROAD, source_ip="10.0.0.1", country="unknown")),
+            owned=Account("111122223333", "orders", "ann@example.com", "payments", "production", sensitive=True),
+        ),
+    ),
 )
 CASES = {
     "clean": CLEAN,
@@ -190,4 +212,5 @@ CASES = {
     "ended": ENDED,
     "expected": EXPECTED,
     "hostile": HOSTILE_REPORT,
+    "owned": OWNED,
 }

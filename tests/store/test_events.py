@@ -71,7 +71,7 @@ def test_the_window_leaves_out_its_beginning_and_takes_its_end(store: Store) -> 
 
 
 def test_old_events_are_forgotten_with_what_they_were_about(store: Store) -> None:
-    store.add_events([SHARE, replace(SHARE, id="old", at=EPOCH - timedelta(days=400))])
+    store.add_events([replace(SHARE, id="old", at=EPOCH - timedelta(days=400)), SHARE])
 
     assert store.prune_events(EPOCH) == 1
     assert [each.id for each in store.events_about([SNAPSHOT])] == ["e1"]

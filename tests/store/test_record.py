@@ -233,6 +233,41 @@ def test_a_flip_of_inferred_alone_writes_nothing(store: Store) -> None:
     assert store.record(run, reading(EUROPE, 2, [seen(inferred)])).rev is None
 
 
+def test_the_digest_of_a_value_is_the_one_that_stores_hold() -> None:
+    """Another canonical form would open a version of everything once more."""
+    assert (
+        codec.encode(snapshot("a", guards=("key-1",))).digest
+        == "e1765cde098e511989ebf72a8ca1263f4f6cddf1e0f4257a5731a8e0076088b6"
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ({"attributes": {"count": 1}}, {"attributes": {"count": True}}),
+        ({"attributes": {"count": 1}}, {"attributes": {"count": 1.0}}),
+        ({"encrypted": None}, {"encrypted": False}),
+        ({"guards": ("a", "b")}, {"guards": ("b", "a")}),
+        ({"limits": None}, {"limits": Limits()}),
+        ({"limits": Limits(admits=())}, {"limits": Limits(admits=None)}),
+        ({"source": "x", "origin": None}, {"source": None, "origin": "x"}),
+        ({"key": None}, {"key": ""}),
+    ],
+)
+def test_what_equals_in_python_alone_is_not_the_same(
+    store: Store, was: dict[str, object], now: dict[str, object]
+) -> None:
+    """What many resources share is encoded once for all of them."""
+    run = _begin(store)
+    store.record(run, reading(EUROPE, 1, [seen(replace(snapshot("a"), **was))]))  # type: ignore[arg-type]
+
+    again = store.record(run, reading(EUROPE, 2, [seen(replace(snapshot("a"), **now))]))  # type: ignore[arg-type]
+
+    assert (again.opened, again.closed) == (1, 1)
+    (state,) = store.states(store.head())
+    assert {name: getattr(state.resource, name) for name in now} == now
+
+
 def test_guards_are_found_and_counted(store: Store) -> None:
     run = _begin(store)
     keys = Scope("aws", EUROPE.account, "eu-west-1", "aws.kms.key")

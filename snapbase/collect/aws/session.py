@@ -31,6 +31,9 @@ _TOKENS = (
 )
 """How an answer names the next page, and how a request asks for it, in operations without a paginator of botocore's."""
 
+_MAY_BE_EMPTY = frozenset({"sqs:ReceiveMessage"})
+"""JSON operations that answer nothing where there is nothing."""
+
 
 def home_region(entry: AwsEntry) -> str:
     """Where the entry signs in; the first partition's default can be meant in no other."""
@@ -207,8 +210,9 @@ def send(
 
     def ask() -> dict[str, Any]:
         told: dict[str, Any] = method(**parameters)
-        # botocore reads JSON that is cut short as an empty answer, and no operation called here has one.
-        if "json" in client.meta.service_model.resolved_protocol and not told.keys() - {"ResponseMetadata"}:
+        # botocore reads JSON that is cut short as an empty answer, and hardly an operation called here has one.
+        empty = name not in _MAY_BE_EMPTY and not told.keys() - {"ResponseMetadata"}
+        if empty and "json" in client.meta.service_model.resolved_protocol:
             raise UnusableAnswer(f"{name} answered nothing")
         return told
 

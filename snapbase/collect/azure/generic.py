@@ -28,6 +28,17 @@ def optional(subscription: Subscription, operation: str, path: str, version: str
             raise
 
 
+def shown(subscription: Subscription, operation: str, path: str, version: str) -> Mapping[str, Any]:
+    """One resource at `path` (below the endpoint); raises `Unread`."""
+    from azure.core.rest import HttpRequest
+
+    def send(**options: Any) -> None:
+        request = HttpRequest("GET", f"{path}?api-version={version}")
+        subscription.compute.send_request(request, **options).raise_for_status()
+
+    return subscription.get(operation, send)
+
+
 def groups_of(subscription: Subscription) -> list[Mapping[str, Any]]:
     """The subscription's resource groups (Resources REST API), listed once for all kinds."""
     path = f"{subscription.uid}/resourcegroups"

@@ -19,6 +19,7 @@ _SERVICES = {
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "IAM API"),
     "logging": ("logging", "Cloud Logging API"),
+    "pubsub": ("pubsub", "Cloud Pub/Sub API"),
     "sql": ("sqladmin", "Cloud SQL Admin API"),
 }
 """By the first word of an operation: the service as it is enabled, and its name."""
@@ -27,6 +28,7 @@ _PERMISSIONS = {
     "iam.organizations.roles.get": "iam.roles.get",
     "iam.projects.roles.get": "iam.roles.get",
     "logging.entries.list": "logging.logEntries.list",
+    "pubsub.projects.subscriptions.pull": "pubsub.subscriptions.consume",
     "sql.Backups.ListBackups": "cloudsql.backupRuns.list",
     "backupdr.projects.locations.backupVaults.list": "backupdr.backupVaults.list",
 }

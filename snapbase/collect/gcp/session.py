@@ -24,6 +24,10 @@ _EVERYTHING = ("https://www.googleapis.com/auth/cloud-platform",)
 """The only scope that impersonation, IAM, Cloud SQL and Backup and DR take for reading (their discovery documents)."""
 UNRETRIED: dict[str, Any] = {"retry": None, "timeout": 60.0}
 """For every call of a client: the limiter's loop is the only one, and no answer is waited for longer than a minute."""
+_QUEUES = ("https://www.googleapis.com/auth/pubsub",)
+"""The narrowest scope that `subscriptions.pull` takes (pubsub.v1 discovery)."""
+_PULLED = 120.0
+"""Seconds that a pull is waited for: Pub/Sub answers one that finds nothing after about 90."""
 PAGE = 500
 _INCOMPLETE = frozenset({"PARTIAL_SUCCESS", "UNREACHABLE"})
 """Codes of a list's warning that mean that something is missing (compute.v1 discovery)."""
@@ -43,6 +47,7 @@ class Session:
         self._clients: dict[str, Any] = {}
         self._signed: Any = None
         self._logs: Any = None
+        self._queues: Any = None
         self.roles = CustomRoles(self)
 
     def identity(self) -> str:
@@ -135,6 +140,20 @@ class Session:
                 _widen(self._logs)
         root = self._endpoint or f"https://logging.{self._universe}"
         return _answered(self._logs.post(f"{root}/v2/entries:list", json=dict(body), timeout=UNRETRIED["timeout"]))
+
+    def pull(self, subscription: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer of Pub/Sub's `subscriptions.pull`, a POST that deletes nothing; raises `CallFailed`."""
+        send = partial(self._pull, subscription, body)
+        return self.call("pubsub.projects.subscriptions.pull", subscription.split("/")[1], "global", send)
+
+    def _pull(self, subscription: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        from google.auth.transport.requests import AuthorizedSession
+
+        with self._lock:
+            if self._queues is None:
+                self._queues = AuthorizedSession(_credentials(self._entry, _QUEUES))
+        root = self._endpoint or f"https://pubsub.{self._universe}"
+        return _answered(self._queues.post(f"{root}/v1/{subscription}:pull", json=dict(body), timeout=_PULLED))
 
     def _fetch(self, service: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         root = self._endpoint or f"https://{service}.{self._universe}"

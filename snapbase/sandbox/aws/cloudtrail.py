@@ -19,13 +19,14 @@ from moto.ec2.models import ec2_backends
 from moto.sts.models import sts_backends
 
 from snapbase.sandbox.aws.ec2 import Handler, page
+from snapbase.sandbox.aws.eventbridge import publish
 from snapbase.sandbox.aws.wire import Answer, Call, Refusal
 
 _KEPT = 20_000
 """Records of one region of one account; the oldest go first."""
 _READS = re.compile(r"(?:Describe|List|Get|Lookup|Search|Check|Simulate|Test)(?![a-z])")
 _LISTINGS = re.compile(r"(?:Describe|List|Get)\w*(?:Snapshot|Image|Backup|RecoveryPoint|Recovery)")
-_LEFT_OUT = frozenset({"sts", "s3", "cloudtrail", "iam"})
+_LEFT_OUT = frozenset({"sts", "s3", "cloudtrail", "iam", "events", "sqs"})
 _FLAT = frozenset({"query"})
 """Protocols whose answers CloudTrail shows without `DBSnapshot` and the like around them."""
 _SECRET = re.compile("password|secret", re.IGNORECASE)
@@ -67,8 +68,9 @@ def _written(
 
 
 def write(account: str, region: str, record: dict[str, Any]) -> None:
-    """Puts a record into the log of an account's region."""
+    """Puts a record into the log of an account's region, and before the rules of its event bus."""
     _trail(account, region).append(record)
+    publish(account, region, record)
 
 
 def written(account: str, region: str) -> list[dict[str, Any]]:

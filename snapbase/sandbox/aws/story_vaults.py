@@ -7,13 +7,14 @@ from snapbase.sandbox.story import Act
 _NIGHTLY = "nightly copies of the ledger"
 _GAPPED = "isolated"
 _DAILY = "daily"
+_PLAN = "everything, every day"
 _LOCKED = "evidence, under legal hold"
 _IMAGE = "golden-batch"
 _BUCKET = "a-bucket-of-nobody-we-know"
 
 
 def seed(account: Any, region: str) -> None:
-    """Vaults that share with nobody, one of them locked; a policy, a recycle bin and a lock."""
+    """Vaults that share with nobody, one of them locked; a plan, a policy, a recycle bin and a lock."""
     backup, ec2 = account.client("backup", region), account.client("ec2", region)
     backup.create_backup_vault(BackupVaultName=_DAILY)
     backup.put_backup_vault_lock_configuration(BackupVaultName=_DAILY)
@@ -21,6 +22,9 @@ def seed(account: Any, region: str) -> None:
     role = "arn:aws:iam::aws:role/service-role/AWSBackupDefaultServiceRole"
     files = f"arn:aws:elasticfilesystem:{region}:{_number(account, region)}:file-system/fs-0a1b2c3d"
     backup.start_backup_job(BackupVaultName=_DAILY, ResourceArn=files, IamRoleArn=role)
+    plan = backup.create_backup_plan(BackupPlan=_plan(35))["BackupPlanId"]
+    assigned = {"SelectionName": "volumes", "IamRoleArn": role, "Resources": ["arn:aws:ec2:*:*:volume/*"]}
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=assigned)
     account.client("dlm", region).create_lifecycle_policy(
         ExecutionRoleArn=role, Description=_NIGHTLY, State="ENABLED", PolicyDetails=_details()
     )
@@ -45,6 +49,11 @@ def _snapshot(ec2: Any, region: str, description: str) -> str:
     return str(ec2.create_snapshot(VolumeId=volume, Description=description)["SnapshotId"])
 
 
+def _plan(days: int) -> dict[str, Any]:
+    rule = {"RuleName": "daily", "TargetBackupVaultName": _DAILY, "Lifecycle": {"DeleteAfterDays": days}}
+    return {"BackupPlanName": _PLAN, "Rules": [{**rule, "ScheduleExpression": "cron(0 5 ? * * *)"}]}
+
+
 def _details(*rules: dict[str, Any]) -> dict[str, Any]:
     nightly = {"CreateRule": {"Interval": 24, "IntervalUnit": "HOURS"}, "RetainRule": {"Count": 14}}
     return {
@@ -56,7 +65,7 @@ def _details(*rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def attack(account: Any, region: str, outsider: str) -> tuple[Act, ...]:
-    """What shares by itself is turned towards `outsider`, an image leaves for S3, and three protections fall."""
+    """What shares by itself is turned towards `outsider`, an image leaves for S3, and four protections fall."""
     return (*_share(account, region, outsider), *_export(account, region), *_weaken(account, region))
 
 
@@ -84,9 +93,11 @@ def _export(account: Any, region: str) -> tuple[Act, ...]:
 
 
 def _weaken(account: Any, region: str) -> tuple[Act, ...]:
-    ec2, rbin = account.client("ec2", region), account.client("rbin", region)
+    backup, ec2, rbin = (account.client(each, region) for each in ("backup", "ec2", "rbin"))
     vault = f":backup-vault:{_DAILY}"
-    account.client("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=_DAILY)
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=_DAILY)
+    plan = backup.list_backup_plans()["BackupPlansList"][0]["BackupPlanId"]
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=_plan(1))
     rule = rbin.list_rules(ResourceType="EBS_SNAPSHOT")["Rules"][0]["Identifier"]
     rbin.delete_rule(Identifier=rule)
     held = ec2.describe_locked_snapshots()["Snapshots"][0]["SnapshotId"]
@@ -94,6 +105,7 @@ def _weaken(account: Any, region: str) -> tuple[Act, ...]:
     weakened = "protection-weakened"
     return (
         Act(f"took the lock off backup vault {_DAILY}", weakened, vault),
+        Act(f"had backup plan {plan} keep backups for a day", weakened, plan),
         Act(f"deleted recycle bin rule {rule}", weakened, rule),
         Act(f"took the lock off EBS snapshot {held}", weakened, f"{held}/lock"),
     )

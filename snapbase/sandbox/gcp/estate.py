@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -72,6 +73,7 @@ class Estate:
         self._policies: dict[str, Policy] = {}
         self._things: dict[str, Body] = {}
         self._entries: list[Body] = []
+        self._lent: dict[str, float] = {}
         self.data_access: set[str] = set()
         """The projects, folders and organisations (`projects/…`) whose Data Access logs are switched on."""
         self.put_thing(ORGANIZATION, {"name": ORGANIZATION, "displayName": "northwind.example", "state": "ACTIVE"})
@@ -171,6 +173,15 @@ class Estate:
         """Everything logged, in order of time."""
         with self._lock:
             return sorted(self._entries, key=lambda each: (str(each["timestamp"]), str(each["insertId"])))
+
+    def lend(self, what: str, seconds: float) -> bool:
+        """Whether nobody has it; who asked has it for so long."""
+        with self._lock:
+            now = time.monotonic()
+            if self._lent.get(what, 0.0) > now:
+                return False
+            self._lent[what] = now + seconds
+            return True
 
     def policy(self, path: str) -> Policy:
         with self._lock:

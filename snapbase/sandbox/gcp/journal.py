@@ -53,7 +53,7 @@ def audited(estate: Estate, call: Call) -> Audited | None:
     """How a call is logged; None for those that are not: searches, and the log's own reading."""
     api, *_, verb = call.method.split(".")
     reads = verb in _READS
-    if verb in _SILENT or api == "logging" or "Operations." in call.method:
+    if verb in _SILENT or api in ("logging", "pubsub") or "Operations." in call.method:
         return None
     if api == "compute":
         return Audited("compute.googleapis.com", f"v1.{call.method}", _compute_path(estate, call, verb), reads)

@@ -14,6 +14,7 @@ _SERVICES = {
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "Identity and Access Management (IAM) API"),
     "logging": ("logging", "Cloud Logging API"),
+    "pubsub": ("pubsub", "Cloud Pub/Sub API"),
     "sql": ("sqladmin", "Cloud SQL Admin API"),
 }
 """By the first word of a method's id: the service's host and its name."""

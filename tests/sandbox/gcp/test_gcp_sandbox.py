@@ -25,6 +25,7 @@ NAMES = {
     "foldersId": "7",
     "organizationsId": ORGANIZATION.partition("/")[2],
 }
+TOPIC = f"pubsub.googleapis.com/projects/{PROJECT}/topics/thing"
 PATH = f"/compute/v1/projects/{PROJECT}/global/snapshots"
 
 
@@ -70,13 +71,16 @@ def _ask(url: str, method: Method, new: str) -> requests.Response:
     """A request for `thing`, or for a new one by name."""
     path = method.path.pattern.replace("\\", "")
     for name in method.path.groupindex:
-        path = path.replace(f"(?P<{name}>[^/:]+)", NAMES.get(name, "thing"))
+        path = path.replace(f"(?P<{name}>[^/:]+)", NAMES.get(name, new if method.http == "PUT" else "thing"))
     bodies: dict[str, dict[str, Any]] = {
         "cloudresourcemanager.projects.create": {"projectId": f"{new}-project"},
         "cloudresourcemanager.folders.create": {"parent": ORGANIZATION},
         "iam.projects.roles.create": {"roleId": new},
         "iam.organizations.roles.create": {"roleId": new},
         "logging.entries.list": {"resourceNames": [f"projects/{PROJECT}"]},
+        "logging.organizations.sinks.create": {"name": new, "destination": TOPIC},
+        "pubsub.projects.subscriptions.create": {"topic": TOPIC.partition("/")[2]},
+        "pubsub.projects.subscriptions.pull": {"maxMessages": 1, "returnImmediately": True},
         "insert": {"name": new},
         "setIamPolicy": {"policy": {}},
     }

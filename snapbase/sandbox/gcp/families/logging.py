@@ -26,7 +26,7 @@ def _list(estate: Estate, call: Call) -> Body:
     names = call.body.get("resourceNames", [])
     if not 1 <= len(names) <= _MOST:
         raise _invalid(f"resource_names must hold 1 to {_MOST} names")
-    wanted = _matching(call.body.get("filter", ""))
+    wanted = matching(call.body.get("filter", ""))
     order = call.body.get("orderBy", "timestamp asc")
     if order not in ("timestamp asc", "timestamp desc"):
         raise _invalid(f"Unsupported order_by: {order}")
@@ -61,7 +61,7 @@ def _token(token: str, known: int) -> tuple[int, int]:
         raise _invalid("page_token is invalid") from None
 
 
-def _matching(text: str) -> Matches:
+def matching(text: str) -> Matches:
     """The part of the query language that is needed: clauses joined by AND; whatever else is refused."""
     clauses = [_clause(each) for each in text.split(" AND ") if each]
     return lambda entry: all(matches(entry) for matches in clauses)
