@@ -119,20 +119,22 @@ def states(
     """The inventory as of a revision, scope by scope; `kinds` are globs, `match` is part of a uid, address or name."""
     resource, version, scope = tables.resource, tables.version, tables.scope
     query = (
-        select(resource.c.id, scope.c.kind)
+        select(resource.c.id)
         .join_from(resource, version, version.c.resource_id == resource.c.id)
         .join(scope, scope.c.id == resource.c.scope_id)
         .where(alive(version, rev))
         .order_by(scope.c.cloud, scope.c.account, scope.c.kind, scope.c.location, resource.c.uid)
     )
+    if kinds:
+        scopes = [(each, kind) for each, kind in connection.execute(select(scope.c.id, scope.c.kind))]
+        wanted = [each for each, kind in scopes if any(fnmatchcase(kind, glob) for glob in kinds)]
+        query = query.where(among(connection, resource.c.scope_id, wanted))
     if accounts:
         query = query.where(scope.c.account.in_(accounts))
     if match:
         places = (resource.c.uid, resource.c.address, version.c.document)
         query = query.where(or_(*(place.contains(match, autoescape=True) for place in places)))
-    rows = connection.execute(query)
-    wanted = (row_id for row_id, kind in rows if not kinds or any(fnmatchcase(kind, glob) for glob in kinds))
-    for part in chunks(list(wanted)):
+    for part in chunks(list(connection.scalars(query))):
         found = states_of(connection, rev, part)
         for row_id in part:
             if not match or _matches(found[row_id], match):

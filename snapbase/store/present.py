@@ -52,18 +52,23 @@ def initial(connection: Connection, before: int, after: int) -> dict[str, int]:
 
 
 def _count(connection: Connection, rev: int, where: ColumnElement[bool] | None) -> dict[str, int]:
-    resource, profile, scope, present = tables.resource, tables.profile, tables.scope, versions(rev)
-    query = (
-        select(scope.c.kind, func.count())
-        .join_from(present, profile, profile.c.id == present.c.profile_id)
-        .join(resource, resource.c.id == present.c.resource_id)
+    """Counted on either side of the union: 0.3 s a million, where counting what it yields takes 0.8."""
+    resource, version, profile, scope = tables.resource, tables.version, tables.profile, tables.scope
+    begun = version.c.opened + 0 <= rev
+    sides = [
+        select(scope.c.kind, func.count().label("number"))
+        .join_from(version, profile, profile.c.id == version.c.profile_id)
+        .join(resource, resource.c.id == version.c.resource_id)
         .join(scope, scope.c.id == resource.c.scope_id)
-        .where(profile.c.type == ResourceType.SNAPSHOT)
+        .where(is_open, begun, profile.c.type == ResourceType.SNAPSHOT, *(() if where is None else (where,)))
         .group_by(scope.c.kind)
-    )
-    if where is not None:
-        query = query.where(where)
-    return {str(name): int(count) for name, count in connection.execute(query)}
+        for is_open in (version.c.closed.is_(None), version.c.closed > rev)
+    ]
+    both = union_all(*sides).subquery()
+    found: dict[str, int] = {}
+    for kind, number in connection.execute(select(both.c.kind, both.c.number)):
+        found[kind] = found.get(kind, 0) + int(number)
+    return found
 
 
 class Points(NamedTuple):
