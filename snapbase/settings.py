@@ -54,7 +54,7 @@ def is_loopback(endpoint: str) -> bool:
 class _Entry(_Section):
     endpoint: str | None = None
     skip: tuple[KindGlob, ...] = ()
-    """Kinds that are not read here: `gcp.sql.*` where no project uses Cloud SQL."""
+    """Kinds and logs that are not read here: `gcp.sql.*` where no project uses Cloud SQL."""
 
     @field_validator("endpoint")
     @classmethod

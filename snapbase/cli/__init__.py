@@ -1,5 +1,6 @@
 """The command line: parse -> operation -> report -> exit code."""
 
+import gc
 import sys
 import traceback
 
@@ -9,6 +10,10 @@ def main() -> None:
     from snapbase.cli.app import app
     from snapbase.errors import SnapbaseError
 
+    # Nearly all that is made here lives until its report is written: to look through it after every 700th object (as
+    # Python does) took a third of the time of a plan of 100,000 findings, 9.3 s instead of 6.5. Cycles still go, a
+    # little later: the peak stays the same.
+    gc.set_threshold(50_000)
     try:
         code = app(standalone_mode=False)
     except SnapbaseError as error:

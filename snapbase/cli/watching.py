@@ -2,13 +2,17 @@
 
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from snapbase.cli.collecting import stopping
-from snapbase.cli.context import FormatOption, configuration, duration, opened, publish, say
+from snapbase.cli.context import FormatOption, configuration, duration, opened, publish, say, store_place, warn
 from snapbase.errors import UsageError
+
+if TYPE_CHECKING:
+    from snapbase.operations.notify import Teller
+    from snapbase.operations.watch import Round
 
 
 def watch(
@@ -24,11 +28,12 @@ def watch(
 
     The first round reads everything and prints all of the drift. Where the configuration has a queue, what it names is
     read within seconds, and printed again once the log says who did it. Other commands may write between rounds.
+    Whoever is to be notified is told as `run` tells them.
     """
-    from snapbase.cli.reporting import known_severity, rendered
+    from snapbase.cli.reporting import known_severity
     from snapbase.operations import watch as operation
     from snapbase.operations.diff import exit_code
-    from snapbase.report.text import plain
+    from snapbase.operations.notify import Teller
 
     config = configuration(context)
     if not config.audit.enabled:
@@ -42,12 +47,36 @@ def watch(
     known_severity(level)
     stop = threading.Event()
     whole = None
-    with opened(context, config, write=True) as store, stopping(stop):
-        for found in operation.rounds(store, config, count=rounds, stop=stop):
-            whole = found.whole or whole
-            for note in found.notes:
-                say(context, plain(note, 500))
-            if found.fresh is not None:
-                publish(rendered(found.fresh, fmt, None), None)
-                sys.stdout.flush()
+    teller = Teller(config.notify, store_place(context, config))
+    try:
+        with opened(context, config, write=True) as store, stopping(stop):
+            for found in operation.rounds(store, config, count=rounds, stop=stop):
+                whole = found.whole or whole
+                try:
+                    _print(context, found, fmt)
+                finally:  # whoever reads it may be gone
+                    _tell(teller, found)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        warn(teller.tell_failure(error))
+        raise
     raise typer.Exit(2 if whole is None else exit_code(whole, fail_on=level, allow_incomplete=allow_incomplete))
+
+
+def _print(context: typer.Context, found: "Round", fmt: str) -> None:
+    from snapbase.cli.reporting import rendered
+    from snapbase.report.text import plain
+
+    for note in found.notes:
+        say(context, plain(note, 500))
+    if found.fresh is not None:
+        publish(rendered(found.fresh, fmt, None), None)
+        sys.stdout.flush()
+
+
+def _tell(teller: "Teller", found: "Round") -> None:
+    if found.failure is not None:
+        warn(teller.tell_failure(found.failure))
+    elif found.whole is not None:
+        warn(teller.tell(found.whole))

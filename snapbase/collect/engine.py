@@ -135,8 +135,9 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
 
 def targets(
     config: Config, selection: Selection, *, stop: threading.Event, runtime: Runtime, shut: dict[str, Miss]
-) -> Iterator[tuple[str, Target]]:
-    """Every selected place that can be entered, by cloud; `shut` takes the entries and accounts that cannot be."""
+) -> Iterator[tuple[str, Target, Sequence[str]]]:
+    """Every selected place that can be entered, by cloud, and what its entry says to skip; `shut` takes the entries and
+    accounts that cannot be."""
     for name in CLOUDS:
         if selection.clouds and name not in selection.clouds:
             continue
@@ -149,7 +150,7 @@ def targets(
                     if selection.accounts and target.account not in selection.accounts:
                         continue
                     if target.failure is None:
-                        yield name, target
+                        yield name, target, entry.skip
                     else:
                         shut[f"{name} {target.account}"] = target.failure
             except CredentialsError as error:

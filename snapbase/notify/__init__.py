@@ -3,11 +3,14 @@
 An address is a secret: whatever goes wrong, no word of it is said, kept or raised.
 """
 
+import hashlib
 import importlib
+import logging
 import pkgutil
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 
 from snapbase.settings import NotifySection
@@ -32,16 +35,38 @@ Send = Callable[[Message], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One address."""
+
+    name: str
+    """For people; it holds no secret."""
+    mark: str
+    """What was told to this address is known by it, wherever in the configuration it stands."""
+    send: Send
+
+
+def mark(kind: str, *address: str) -> str:
+    """Another one for another address: who is new has been told nothing.
+
+    It has two bytes of a hash: enough to tell an address from the one before it, too little to find one by.
+    """
+    return f"{kind} {hashlib.sha256(chr(0).join(address).encode()).hexdigest()[:4]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One kind of way."""
 
     name: str
-    ways: Callable[[NotifySection], Mapping[str, Send]]
-    """What is configured of it, by a name that tells one from another and holds no secret."""
+    ways: Callable[[NotifySection], Iterable[Way]]
+    """What is configured of it."""
 
 
 _GRACE = 1.0
 """Seconds that a way has to end what takes too long by itself."""
+_THREAD = "notify"
+_LOUD = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry")
+"""Loggers that name addresses: `Failed to parse headers (url=...)` is a warning, which Python prints by itself."""
 
 
 @cache
@@ -54,9 +79,18 @@ def channels() -> tuple[Channel, ...]:
     return tuple(found)
 
 
-def ways(section: NotifySection) -> dict[str, Send]:
-    """Every configured way, by its name."""
-    return {name: send for channel in channels() for name, send in channel.ways(section).items()}
+def ways(section: NotifySection) -> tuple[Way, ...]:
+    """Every configured way. No two have the same mark."""
+    seen: Counter[str] = Counter()
+    found = []
+    for each in (way for channel in channels() for way in channel.ways(section)):
+        seen[each.mark] += 1
+        found.append(replace(each, mark=f"{each.mark}/{seen[each.mark]}") if seen[each.mark] > 1 else each)
+    return tuple(found)
+
+
+def _of_others(record: logging.LogRecord) -> bool:
+    return record.threadName != _THREAD
 
 
 def deliver(send: Send, message: Message, timeout: float) -> str:
@@ -76,7 +110,9 @@ def deliver(send: Send, message: Message, timeout: float) -> str:
         except Exception as error:  # whatever a library raises, here only its name is safe
             told.append(f"failed: {type(error).__name__}")
 
-    thread = threading.Thread(target=work, daemon=True)
+    for each in _LOUD:
+        logging.getLogger(each).addFilter(_of_others)
+    thread = threading.Thread(target=work, name=_THREAD, daemon=True)
     thread.start()
     thread.join(timeout + _GRACE)
     return told[0] if told else f"no answer within {timeout:g} s"

@@ -1,14 +1,15 @@
 """A program that is given the report as JSON on its standard input. No shell."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-from snapbase.notify import Channel, Message, NotDelivered, Send
+from snapbase.notify import Channel, Message, NotDelivered, Way, mark
 from snapbase.settings import NotifySection
 
 
-def _ways(section: NotifySection) -> Mapping[str, Send]:
-    return {"command": lambda message: _run(section, message)} if section.command else {}
+def _ways(section: NotifySection) -> Iterator[Way]:
+    if section.command:
+        yield Way("command", mark("command", *section.command), lambda message: _run(section, message))
 
 
 def _run(section: NotifySection, message: Message) -> None:

@@ -2,18 +2,19 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from pydantic import SecretStr
 
-from snapbase.notify import Channel, Message, NotDelivered, Send
+from snapbase.notify import Channel, Message, NotDelivered, Send, Way, mark
 from snapbase.settings import NotifySection
 
 _SCHEME = re.compile("^([a-z][a-z0-9]{1,15})://")
 
 
-def _ways(section: NotifySection) -> Mapping[str, Send]:
-    return {_name(number, each): _sender(each) for number, each in enumerate(section.services, start=1)}
+def _ways(section: NotifySection) -> Iterator[Way]:
+    for number, each in enumerate(section.services, start=1):
+        yield Way(_name(number, each), mark("service", each.get_secret_value()), _sender(each))
 
 
 def _name(number: int, address: SecretStr) -> str:
@@ -50,6 +51,10 @@ def _send(address: SecretStr, message: Message) -> None:
     told = apprise.Apprise(asset=asset)
     if not told.add(address.get_secret_value()):
         raise NotDelivered("its address is none that apprise knows")
+    for service in told:
+        # Left to the service, a message that is longer than it takes would be refused again and again.
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
     taken = told.notify(
         title=message.subject,
         body=message.text,

@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from snapbase import __version__
-from snapbase.notify import Channel, Message, NotDelivered, Send
+from snapbase.notify import Channel, Message, NotDelivered, Way, mark
 from snapbase.settings import NotifySection
 
 SIGNATURE = "X-Snapbase-Signature"
@@ -20,8 +20,10 @@ def signature(key: str, body: bytes, at: int) -> str:
     return f"t={at},sha256={hmac.new(key.encode(), b'%d.' % at + body, hashlib.sha256).hexdigest()}"
 
 
-def _ways(section: NotifySection) -> Mapping[str, Send]:
-    return {"webhook": lambda message: _post(section, message)} if section.webhook else {}
+def _ways(section: NotifySection) -> Iterator[Way]:
+    if section.webhook is not None:
+        address = section.webhook.get_secret_value()
+        yield Way("webhook", mark("webhook", address), lambda message: _post(section, message))
 
 
 def _post(section: NotifySection, message: Message) -> None:
@@ -47,7 +49,7 @@ def _post(section: NotifySection, message: Message) -> None:
     answer.close()
     if 300 <= answer.status_code < 400:
         raise NotDelivered(f"it redirects ({answer.status_code}), which is not followed: configure where it leads")
-    if not answer.ok:
+    if not 200 <= answer.status_code < 300:
         raise NotDelivered(f"it answered {answer.status_code}")
 
 

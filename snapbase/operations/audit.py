@@ -16,7 +16,8 @@ from snapbase.diff import Change, ChangeType
 from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
 from snapbase.finding import Finding
-from snapbase.model import Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
+from snapbase.model import SKIPPED, Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
+from snapbase.operations import skips
 from snapbase.operations.logs import READERS, Read
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -85,16 +86,17 @@ def fetch(
 ) -> Taken:
     """Reads every log of the selected accounts from where it was read to the last time. Needs the store's lock.
 
-    What could not be read is coverage like any other scope's: its kind is the log's name. With `places`, only the logs
-    that tell what was done in one of these scopes.
+    What could not be read is coverage like any other scope's: its kind is the log's name; what `skip` leaves out is
+    complete, with the words for that. With `places`, only the logs that tell what was done in one of these scopes.
     """
     taken = Taken()
     marks, until = store.logs_read(), datetime.now(UTC)
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     shut: dict[str, Miss] = {}
     asked: set[Scope] = set()
+    skipped: set[Scope] = set()
     try:
-        jobs = _jobs(config, selection, marks, until, runtime, shut)
+        jobs = _jobs(config, selection, marks, until, runtime, shut, skipped)
         wanted = jobs if places is None else (each for each in jobs if _tells_of(each.scope, places))
         for job, stretches in runtime.map(_read, wanted):
             missed = _take(store, taken, job, stretches)
@@ -103,9 +105,11 @@ def fetch(
             progress(f"{job.log.title} of {job.scope.account}/{job.scope.location}")
     finally:
         runtime.close()
+    for scope in skipped - asked:
+        _cover(store, run_id, scope, until, None, SKIPPED)
     taken.unread |= {where: miss.reason for where, miss in shut.items()}
     if places is None and shut and not stop.is_set():
-        _unasked(store, run_id, selection, asked, next(iter(shut.values())), until)
+        _unasked(store, run_id, selection, asked | skipped, next(iter(shut.values())), until)
     return taken
 
 
@@ -136,7 +140,7 @@ def poll(
     taken, until, stored = Taken(), datetime.now(UTC), store.logs_read()
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     try:
-        jobs = _jobs(config, engine.Selection(), stored, until, runtime, {}, changes=True)
+        jobs = _jobs(config, engine.Selection(), stored, until, runtime, {}, set(), changes=True)
         asked = (replace(job, since=marks.get(job.scope, job.since)) for job in jobs if job.scope not in skip)
         for job, stretches in runtime.map(_read, asked):
             if _take(store, taken, job, stretches, mark=False) is None:
@@ -175,20 +179,24 @@ def _jobs(
     until: datetime,
     runtime: Runtime,
     shut: dict[str, Miss],
+    skipped: set[Scope],
     *,
     changes: bool = False,
 ) -> Iterator[_Job]:
-    shared: set[tuple[str, str, str]] = set()
-    for cloud, target in engine.targets(config, selection, stop=runtime.stop, runtime=runtime, shut=shut):
+    """Each log of each place once, whichever entries reach it; `skipped` takes what an entry says not to read."""
+    found: set[_Source] = set()
+    for cloud, target, skip in engine.targets(config, selection, stop=runtime.stop, runtime=runtime, shut=shut):
         for log in _main_logs() if changes else audit_logs():
             reader = READERS.get(log.name)
             if log.cloud != cloud or reader is None or target.where not in reader.where:
                 continue
             source = (log.name, reader.of(target.handle) if reader.of else target.account, target.location)
-            if source in shared:
+            if skips.has(skip, log.name):
+                skipped.add(Scope(cloud, *source[1:], log.name))
                 continue
-            if reader.of:
-                shared.add(source)
+            if source in found:
+                continue
+            found.add(source)
             _, since = marks.get(source, (until, until - FIRST))
             read = (reader.changes if changes else None) or reader.read
             yield _Job(log, read, source, target.handle, since, until)
@@ -213,6 +221,7 @@ def fetch_alone(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Taken:
     """As `fetch`, in a run of its own that reads nothing else."""
+    skips.refuse_unknown(config)
     selected = " ".join(filter(None, ("audit logs", str(selection))))
     run_id = store.begin_run(selected, config.digest(), datetime.now(UTC))
     try:
@@ -230,14 +239,24 @@ def _take(store: Store, taken: Taken, job: _Job, found: Iterable[Fetched], *, ma
         if mark and each.miss is None and missed is None:
             store.mark_log(job.source, each.since, each.until)
         missed = missed or each.miss
+    missed = _with_way_out(job.log, missed)
     taken.logs[job.scope] = missed
     if missed is not None:
         taken.unread[str(job.scope)] = missed.reason
     return missed
 
 
-def _cover(store: Store, run_id: int, scope: Scope, at: datetime, missed: Miss | None) -> None:
-    outcome, reason = (Outcome.COMPLETE, "") if missed is None else (missed.outcome, missed.reason)
+def _with_way_out(log: AuditLog, missed: Miss | None) -> Miss | None:
+    """Who will not be given what a log beside the main one takes may say so, once and for all to see."""
+    if missed is None or missed.outcome != Outcome.DENIED or not log.beside:
+        return missed
+    way_out = f'or leave it out on purpose, which every report says: skip = ["{log.name}"] in [[{log.cloud}]]'
+    return replace(missed, reason=f"{missed.reason}; {way_out}")
+
+
+def _cover(store: Store, run_id: int, scope: Scope, at: datetime, missed: Miss | None, words: str = "") -> None:
+    """`words`: why it counts as complete, where nobody read it."""
+    outcome, reason = (Outcome.COMPLETE, words) if missed is None else (missed.outcome, missed.reason)
     coverage = (Coverage(scope, Aspect.LIST, outcome, reason),)
     try:
         store.record(run_id, Reading(scope, at, (), coverage))

@@ -12,7 +12,7 @@ from snapbase.collect import engine
 from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
 from snapbase.model import ANYWHERE, Aspect, Miss, Reading, Run, Scope
-from snapbase.operations import audit, detecting, retention, trusting
+from snapbase.operations import audit, detecting, retention, skips, trusting
 from snapbase.operations.touching import touched
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -75,6 +75,7 @@ def collect(
     was recorded until then stays true, and the run counts as abandoned.
     """
     previous = trusting.of_run(store, store.last_run())
+    skips.refuse_unknown(config)
     detecting.settings(config)  # what is wrong with it stops the run before anything is read
     with _run(store, config, str(selection)) as run_id:
         known = known_scopes(store)

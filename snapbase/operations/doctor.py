@@ -7,7 +7,7 @@ needs was answered once: what a policy says and what a cloud allows differ (serv
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from snapbase.collect.limit import Limiter, Retry
 from snapbase.collect.runtime import Runtime
 from snapbase.errors import ConfigurationError, CredentialsError, StoreError
 from snapbase.model import ANYWHERE, Miss, Outcome, Scope
-from snapbase.operations import policy, queues
+from snapbase.operations import policy, queues, skips
 from snapbase.operations.logs import READERS
 from snapbase.settings import Config
 
@@ -183,6 +183,7 @@ def _entry(
     name: str, entry: Any, kinds: tuple[Collector, ...], config: Config, selection: Selection, *, thorough: bool
 ) -> list[Check]:
     label = f"[[{name}]] {entry.name}"
+    kinds = tuple(each for each in kinds if not skips.has(entry.skip, each.kind))
     probe = _Probe()
     runtime = Runtime(threads=config.collect.threads, limiter=probe, sample=0)
     try:
@@ -201,8 +202,8 @@ def _entry(
         checks.append(Check("credentials", label, State.OK, f"signed in as {who}"))
         places = _places(targets, selection.locations, getattr(entry, "home_region", ""), thorough=thorough)
         checks += _accounts(label, targets, len(places))
-        _try_all(name, kinds, places, probe, threads=config.collect.threads, thorough=thorough)
-        return [*checks, *_permissions(name, kinds, probe.tried), *_heard(entry, runtime)]
+        _try_all(name, kinds, places, probe, entry.skip, threads=config.collect.threads, thorough=thorough)
+        return [*checks, *_permissions(name, kinds, probe.tried, entry.skip), *_heard(entry, runtime)]
     finally:
         runtime.close()
 
@@ -247,6 +248,7 @@ def _try_all(
     kinds: tuple[Collector, ...],
     places: Mapping[str, list[Target]],
     probe: _Probe,
+    skip: Sequence[str],
     *,
     threads: int,
     thorough: bool,
@@ -258,7 +260,7 @@ def _try_all(
             for kind in kinds:
                 if target.where in kind.where and (thorough or not probe.answered(account, kind.permissions)):
                     _try(kind, target, probe, thorough=thorough)
-            _try_logs(name, target, probe)
+            _try_logs(name, target, probe, skip)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="doctor") as pool:
         for done in [pool.submit(try_account, account) for account in places]:
@@ -294,11 +296,11 @@ def _try(kind: Collector, target: Target, probe: _Probe, *, thorough: bool) -> N
             raise
 
 
-def _try_logs(name: str, target: Target, probe: _Probe) -> None:
+def _try_logs(name: str, target: Target, probe: _Probe, skip: Sequence[str]) -> None:
     """One short question to each log that is there; what is refused comes back as a value."""
     until = datetime.now(UTC)
     for log, reader in READERS.items():
-        if log.startswith(f"{name}.") and target.where in reader.where:
+        if log.startswith(f"{name}.") and target.where in reader.where and not skips.has(skip, log):
             probe.begin(target.account)
             try:
                 next(reader.read(target.handle, target.account, target.location, until, until), None)
@@ -306,9 +308,11 @@ def _try_logs(name: str, target: Target, probe: _Probe) -> None:
                 return
 
 
-def _permissions(name: str, kinds: tuple[Collector, ...], tried: Mapping[str, _Tried]) -> Iterator[Check]:
-    logged = policy.log_permissions(name)
-    for wanted in policy.permissions(name, kinds):
+def _permissions(
+    name: str, kinds: tuple[Collector, ...], tried: Mapping[str, _Tried], skip: Sequence[str]
+) -> Iterator[Check]:
+    logged = policy.log_permissions(name, skip)
+    for wanted in policy.permissions(name, kinds, skip):
         needed = ", ".join(kind.title for kind in kinds if wanted in kind.permissions)
         if not needed and wanted not in tried and wanted not in logged:
             # Regions that are configured need not be found.

@@ -5,6 +5,7 @@ next run.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,18 +14,23 @@ import orjson
 
 from snapbase.errors import Busy, SnapbaseError
 from snapbase.finding import CoverageGap, Finding, Report, Severity
-from snapbase.notify import Message, deliver, ways
-from snapbase.operations.told import Told, kept
+from snapbase.notify import Message, Way, deliver, ways
+from snapbase.operations.told import Told, Ways, kept
 from snapbase.report import Options, json_report
 from snapbase.report.text import counts, done_by, hole, named, plain, several, title, where, whose, why_unread
 from snapbase.settings import NotifySection
 
 _BATCH = 500
 """Findings of one message."""
+_LARGEST = 500_000
+"""Bytes of its findings and holes as JSON: nginx takes a body of 1 MiB unless told otherwise (client_max_body_size)."""
 _TOLD = 20
 """Findings and holes of one message that people are told one by one."""
 _QUIET = timedelta(days=1)
 """A hole that comes and goes is told once in so long."""
+_FIRST, _LONGEST, _DOUBLED = 30.0, 900.0, 10
+"""Seconds for which a way by which nothing could be told is left alone, at first and at most, and how often that doubles."""
+_AGAIN = "The next run tries again."
 _FAILED, _HOLE, _FINDING = "failed:", "hole:", "finding:"
 
 
@@ -38,63 +44,110 @@ class _News:
 
 def tell(section: NotifySection, store_url: str, report: Report) -> tuple[str, ...]:
     """By every configured way what it has not told of a whole report yet; returns what went wrong, in words."""
-    now = datetime.now(UTC)
-    level = Severity(section.severity).rank
-    found = {f"{_FINDING}{each.id}": each for each in report.findings}
-    holes = {_hole(each): each for each in report.coverage}
-
-    def news(told: Told, way: str) -> Iterator[_News]:
-        fresh = [
-            each
-            for thing, each in found.items()
-            if each.severity.rank <= level and told.is_new(way, thing, each.severity.rank)
-        ]
-        unread = [each for thing, each in holes.items() if told.is_new(way, thing, 0)]
-        return _messages(report, fresh, unread)
-
-    return _tell(section, store_url, news, now, standing={*found, *holes}, since={_HOLE: now - _QUIET})
+    return Teller(section, store_url).tell(report)
 
 
 def tell_failure(section: NotifySection, store_url: str, error: Exception) -> tuple[str, ...]:
     """That a run failed: once, until one succeeds or another thing goes wrong; returns what went wrong, in words."""
-    now = datetime.now(UTC)
-    thing = f"{_FAILED}{type(error).__name__}"
-
-    def news(told: Told, way: str) -> Iterator[_News]:
-        if told.is_new(way, thing, 0):
-            yield _News(_failure(error, now), {thing: 0})
-
-    return _tell(section, store_url, news, now)
+    return Teller(section, store_url).tell_failure(error)
 
 
-def _tell(
-    section: NotifySection,
-    store_url: str,
-    news: Callable[[Told, str], Iterator[_News]],
-    now: datetime,
-    *,
-    standing: set[str] | None = None,
-    since: Mapping[str, datetime] | None = None,
-) -> tuple[str, ...]:
-    configured = ways(section)
-    if not configured:
-        return ()
-    problems = []
-    try:
-        with kept(store_url) as told:
-            if standing is not None:
-                told.forget(standing, since or {})
-            for way, send in configured.items():
-                for each in news(told, way):
-                    why = deliver(send, each.message, section.timeout)
-                    if why:
-                        problems.append(f"Not told by {way}: {why}. The next run tries again.")
-                        break
-                    told.add(way, each.things, now)
-            problems += [told.problem] if told.problem else []
-    except Busy as error:
-        problems.append(f"Not told: {error.message} The next run tries again.")
-    return tuple(problems)
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """A way by which nothing could be told."""
+
+    until: float
+    times: int
+    why: str
+
+
+class Teller:
+    """Tells round after round.
+
+    A way by which nothing could be told is left alone for longer and longer, so that it neither holds up the rounds
+    nor gets again and again what it took too slowly. What goes wrong is returned once.
+    """
+
+    def __init__(self, section: NotifySection, store_url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._section, self._store_url, self._clock = section, store_url, clock
+        self._ways = ways(section)
+        self._pauses: dict[str, _Pause] = {}
+        self._wrong: dict[str, str] = {}
+        """What went wrong the last time, by what it is about."""
+        self._unkept: Ways = {}
+        self._told: Report | None = None
+
+    def tell(self, report: Report) -> tuple[str, ...]:
+        """By every way what it has not told yet; returns what goes wrong otherwise than before, in words."""
+        if report is self._told and not self._wrong:
+            return ()
+        now = datetime.now(UTC)
+        level = Severity(self._section.severity).rank
+        found = {f"{_FINDING}{each.id}": each for each in report.findings}
+        holes = {_hole(each): each for each in report.coverage}
+
+        def news(told: Told, way: str) -> Iterator[_News]:
+            fresh = [
+                each
+                for thing, each in found.items()
+                if each.severity.rank <= level and told.is_new(way, thing, each.severity.rank)
+            ]
+            unread = [each for thing, each in holes.items() if told.is_new(way, thing, 0)]
+            return _messages(report, fresh, unread)
+
+        self._told = report
+        return self._tell(news, now, standing={*found, *holes})
+
+    def tell_failure(self, error: Exception) -> tuple[str, ...]:
+        """That a run failed; returns as `tell` does."""
+        now = datetime.now(UTC)
+        thing = f"{_FAILED}{type(error).__name__}"
+
+        def news(told: Told, way: str) -> Iterator[_News]:
+            if told.is_new(way, thing, 0):
+                yield _News(_failure(error, now), {thing: 0})
+
+        self._told = None
+        return self._tell(news, now)
+
+    def _tell(
+        self, news: Callable[[Told, str], Iterator[_News]], now: datetime, *, standing: set[str] | None = None
+    ) -> tuple[str, ...]:
+        if not self._ways:
+            return ()
+        wrong: dict[str, str] = {}
+        try:
+            with kept(self._store_url, self._unkept) as told:
+                if standing is not None:
+                    told.forget(standing, {_HOLE: now - _QUIET})
+                for way in self._ways:
+                    why = self._tell_by(way, news, told, now)
+                    wrong |= {way.mark: why} if why else {}
+                self._unkept = told.ways if told.problem else {}
+                wrong |= {"kept": told.problem} if told.problem else {}
+        except Busy as error:
+            wrong["told"] = f"Not told: {error.message} {_AGAIN}"
+        except Exception as error:  # no report may be lost, and no exit code change, because of it
+            wrong["told"] = f"Not told: a bug in snapbase: {type(error).__name__}. {_AGAIN}"
+        fresh = tuple(words for about, words in wrong.items() if self._wrong.get(about) != words)
+        self._wrong = wrong
+        return fresh
+
+    def _tell_by(self, way: Way, news: Callable[[Told, str], Iterator[_News]], told: Told, now: datetime) -> str:
+        """What went wrong, this time or the last."""
+        pause = self._pauses.get(way.mark)
+        if pause is not None and pause.until > self._clock():
+            return pause.why
+        for each in news(told, way.mark):
+            if why := deliver(way.send, each.message, self._section.timeout):
+                times = min(pause.times + 1, _DOUBLED) if pause else 0
+                said = f"Not told by {way.name}: {why}. {_AGAIN}"
+                until = self._clock() + min(_FIRST * 2**times, _LONGEST)
+                self._pauses[way.mark] = _Pause(until, times, said)
+                return said
+            told.add(way.mark, each.things, now)
+        self._pauses.pop(way.mark, None)
+        return ""
 
 
 def _hole(gap: CoverageGap) -> str:
@@ -102,15 +155,27 @@ def _hole(gap: CoverageGap) -> str:
 
 
 def _messages(report: Report, fresh: Sequence[Finding], unread: Sequence[CoverageGap]) -> Iterator[_News]:
-    """In batches, the worst first; the holes with the first of them."""
+    """In batches, the worst first; each has only its own findings and holes."""
     known = len(report.findings) - len(fresh)
     notes = (*report.notes, f"{several(known, 'finding')} told before, or milder.") if known else report.notes
-    for start in range(0, len(fresh) or bool(unread), _BATCH):
-        some, holes = tuple(fresh[start : start + _BATCH]), () if start else unread
-        part = replace(report, findings=some, notes=notes)
-        body = json_report.render(part, Options()).encode()
-        things = {f"{_FINDING}{each.id}": each.severity.rank for each in some} | {_hole(each): 0 for each in holes}
-        yield _News(Message(_subject(part, holes), "\n".join(_lines(part, holes)), body), things)
+    whole = replace(report, notes=notes)
+    least = len(json_report.render(replace(whole, findings=(), coverage=()), Options()))
+    for start in range(0, max(len(fresh), len(unread)), _BATCH):
+        end = start + _BATCH
+        yield from _fitting(replace(whole, findings=tuple(fresh[start:end]), coverage=tuple(unread[start:end])), least)
+
+
+def _fitting(part: Report, least: int) -> Iterator[_News]:
+    """In one message, or in two of half as much each: a web server that gets too much refuses all of it."""
+    found, holes = part.findings, part.coverage
+    body = json_report.render(part, Options()).encode()
+    if len(body) - least > _LARGEST and len(found) + len(holes) > 1:
+        here, there = -(-len(found) // 2), len(holes) // 2
+        yield from _fitting(replace(part, findings=found[:here], coverage=holes[:there]), least)
+        yield from _fitting(replace(part, findings=found[here:], coverage=holes[there:]), least)
+        return
+    things = {f"{_FINDING}{each.id}": each.severity.rank for each in found} | {_hole(each): 0 for each in holes}
+    yield _News(Message(_subject(part, holes), "\n".join(_lines(part, holes)), body), things)
 
 
 def _subject(report: Report, holes: Sequence[CoverageGap]) -> str:
@@ -157,7 +222,7 @@ def _failure(error: Exception, at: datetime) -> Message:
     return Message(f"snapbase: a run failed{'' if known else ' (a bug)'}", text, orjson.dumps(body))
 
 
-_MENTION = re.compile("@(?=everyone|here|channel|all)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=[*_]*(?:everyone|(?:here|channel|all|room|stream|topic|team)\b))", re.IGNORECASE)
 _FANGS = str.maketrans({"<": "(", ">": ")", "`": "'"})
 
 

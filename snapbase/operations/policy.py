@@ -13,6 +13,7 @@ from typing import Any
 from snapbase.audit import aws_queue
 from snapbase.collect.collector import Collector, Where, collectors
 from snapbase.errors import UsageError
+from snapbase.operations import skips
 from snapbase.operations.logs import READERS
 
 ROLE = "snapbase-collector"
@@ -80,14 +81,16 @@ def chosen(cloud: str, globs: Sequence[str] = ()) -> tuple[Collector, ...]:
     return tuple(each for each in known if not globs or any(fnmatchcase(each.kind, glob) for glob in globs))
 
 
-def permissions(cloud: str, kinds: Sequence[Collector]) -> list[str]:
-    """What the cloud must allow to find its accounts and to read the kinds there."""
-    return sorted({*_ENTERING[cloud], *log_permissions(cloud), *(name for kind in kinds for name in kind.permissions)})
+def permissions(cloud: str, kinds: Sequence[Collector], skip: Sequence[str] = ()) -> list[str]:
+    """What the cloud must allow to find its accounts and to read the kinds there, and its logs without those to skip."""
+    read = (name for kind in kinds for name in kind.permissions)
+    return sorted({*_ENTERING[cloud], *log_permissions(cloud, skip), *read})
 
 
-def log_permissions(cloud: str) -> set[str]:
-    """What reading the cloud's audit log takes."""
-    return {name for log, reader in READERS.items() if log.startswith(f"{cloud}.") for name in reader.permissions}
+def log_permissions(cloud: str, skip: Sequence[str] = ()) -> set[str]:
+    """What reading the cloud's logs takes, without those to skip."""
+    read = (log for log in READERS if log.startswith(f"{cloud}.") and not skips.has(skip, log))
+    return {name for log in read for name in READERS[log].permissions}
 
 
 def aws_policy(

@@ -9,9 +9,8 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import orjson
 import platformdirs
@@ -78,46 +77,59 @@ class Told:
             self.problem = f"What was told cannot be kept in {self.path}: {error.strerror}."
 
 
+Ways = dict[str, dict[str, Entry]]
+
+
 @contextmanager
-def kept(store_url: str) -> Iterator[Told]:
+def kept(store_url: str, unkept: Mapping[str, Mapping[str, Entry]] | None = None) -> Iterator[Told]:
     """What was told of a store until now. One teller at a time: raises `Busy`.
 
-    A file that is missing, damaged or out of reach counts as nothing told: rather twice than never.
+    A file that is missing, damaged or out of reach counts as nothing told: rather twice than never. `unkept` is what
+    whoever asks has told and could not write.
     """
     path = path_of(store_url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError:
-        yield Told(path, _read(path))
+        yield Told(path, _both(_read(path), unkept or {}))
         return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy("another snapbase is telling what is new just now.") from None
-        yield Told(path, _read(path))
+        except OSError:  # no locks there: two at once may tell something twice
+            pass
+        yield Told(path, _both(_read(path), unkept or {}))
     finally:
         os.close(descriptor)
 
 
+def _both(read: Ways, unkept: Mapping[str, Mapping[str, Entry]]) -> Ways:
+    return read | {way: read.get(way, {}) | dict(things) for way, things in unkept.items()}
+
+
 def path_of(store_url: str) -> Path:
     """Beside a store that is a file; else in the user's data folder, named by where the store is."""
-    parts = urlsplit(store_url)
-    file = store_url.partition(":///")[2].partition("?")[0]
-    if parts.scheme.startswith("sqlite") and file and not file.startswith(":"):
+    scheme, _, rest = store_url.partition("://")
+    place = rest.partition("?")[0]
+    file = place.removeprefix("/")
+    if scheme.startswith("sqlite") and place.startswith("/") and file and not file.startswith(":"):
         return Path(f"{file}.told")
-    place = f"{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
-    name = f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.told"
+    who, _, where = place.rpartition("@")
+    known_by = f"{who.partition(':')[0]}@{where}"
+    name = f"{hashlib.sha256(known_by.encode()).hexdigest()[:16]}.told"
     return Path(platformdirs.user_data_dir("snapbase")) / "notify" / name
 
 
-def _read(path: Path) -> dict[str, dict[str, Entry]]:
+def _read(path: Path) -> Ways:
     try:
         body = orjson.loads(path.read_bytes())
-        return {
-            str(way): {str(thing): Entry(int(rank), datetime.fromisoformat(at)) for thing, (rank, at) in things.items()}
-            for way, things in body.items()
-        }
+        return {way: {thing: _entry(*told) for thing, told in things.items()} for way, things in body.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _entry(rank: int, at: str) -> Entry:
+    return Entry(int(rank), datetime.fromisoformat(at).astimezone(UTC))

@@ -55,6 +55,8 @@ class Round:
     """The last one with everything in it."""
     notes: tuple[str, ...] = ()
     """What must be said of the watch itself."""
+    failure: SnapbaseError | None = None
+    """Why nothing at all could be read."""
 
 
 def rounds(
@@ -88,7 +90,7 @@ def _rounds(watch: "_Watch", count: int | None) -> Iterator[Round]:
         except CredentialsError as error:
             if watch.whole is None:
                 raise
-            found = Round(whole=watch.whole, notes=watch.news({"credentials": error.message}))
+            found = Round(whole=watch.whole, notes=watch.news({"credentials": error.message}), failure=error)
         except (SnapbaseError, Interrupted):
             if stop.is_set():
                 return

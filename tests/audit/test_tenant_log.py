@@ -10,11 +10,12 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from snapbase.collect.engine import Selection
+from snapbase.errors import ConfigurationError
 from snapbase.event import Action, Event, Result
-from snapbase.model import Outcome, Principal, PrincipalKind
+from snapbase.model import SKIPPED, Outcome, Principal, PrincipalKind
 from snapbase.operations import audit
 from snapbase.operations.collect import collect
-from snapbase.operations.diff import against_run, diff
+from snapbase.operations.diff import against_run, diff, exit_code
 from snapbase.operations.logs import READERS
 from snapbase.sandbox.azure import roles
 from snapbase.sandbox.azure.activity import token
@@ -157,3 +158,64 @@ def test_an_elevation_that_was_taken_back_between_two_runs_is_told_by_its_events
     assert "elevate" in " ".join(event.action for event in found.attribution)
     assert EVE in found.title
     assert found.rule == "unbaselined-share"
+
+
+def test_left_out_on_purpose_it_is_no_hole_and_every_report_says_so(arm: Arm, store: Store) -> None:
+    arm.switchboard.break_(Fault(FaultKind.DENIED, cloud="azure", account=TENANT, operation=READ))
+    denied = Config(azure=(AzureEntry(endpoint=arm.url),))
+    collect(store, denied, Selection(), progress=lambda _: None, stop=threading.Event())
+    run = store.last_run()
+    assert run is not None
+    (gap,) = [gap for gap, _ in store.coverage(run.last_rev) if gap.scope.kind == LOG]
+    assert f'skip = ["{LOG}"] in [[azure]]' in gap.reason
+    assert exit_code(diff(store, run, against_run(store, run)), fail_on="critical") == 3
+
+    questions = asked(arm)
+    left_out = Config(azure=(AzureEntry(endpoint=arm.url, skip=("azure.tenant-*",)),))
+    for _ in range(2):
+        collect(store, left_out, Selection(), progress=lambda _: None, stop=threading.Event())
+        run = store.last_run()
+        assert run is not None
+        report = diff(store, run, against_run(store, run))
+        assert exit_code(report, fail_on="critical") == 0
+        assert f"Not read, because `skip` says so: {LOG}." in report.notes
+    assert questions == []
+
+    collect(store, denied, Selection(), progress=lambda _: None, stop=threading.Event())
+    run = store.last_run()
+    assert run is not None
+    assert not diff(store, run, against_run(store, run)).complete
+
+
+def test_what_one_entry_leaves_out_and_another_reads_is_read(arm: Arm, store: Store) -> None:
+    entries = (
+        AzureEntry(name="a", endpoint=arm.url, skip=(LOG,)),
+        AzureEntry(name="b", endpoint=arm.url),
+    )
+    taken = audit.fetch_alone(store, Config(azure=entries), Selection(), stop=threading.Event())
+
+    logs = [scope.kind for scope in taken.logs]
+    assert logs.count(LOG) == 1
+    assert logs.count("azure.activity-log") == len(SUBSCRIPTIONS)
+    assert not [each for each in store.coverage_at(store.head()).values() if each.reason == SKIPPED]
+
+
+@pytest.mark.parametrize(
+    ("entry", "near"),
+    [
+        ({"azure": [{"skip": ["azure.tenant-logs"]}]}, "azure.tenant-log"),
+        ({"aws": [{"skip": ["aws.lightsail.*", "aws.backup.job"]}]}, "aws.backup.jobs"),
+        ({"gcp": [{"skip": ["azure.tenant-log"]}]}, "gcp."),
+    ],
+)
+def test_a_name_that_is_nowhere_stops_before_anything_is_read(
+    store: Store, entry: dict[str, object], near: str
+) -> None:
+    config = Config.model_validate(entry)
+    for read in (
+        lambda: collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event()),
+        lambda: audit.fetch_alone(store, config, Selection(), stop=threading.Event()),
+    ):
+        with pytest.raises(ConfigurationError, match=rf"did you mean {near}"):
+            read()
+    assert store.last_run() is None
