@@ -103,6 +103,8 @@ class _Layer:
     state: State | None
     absence_known: bool
     trust_id: int
+    rev: int
+    """The pin's; 0: the baseline's, as with the list."""
     ended: Approval | None
 
 
@@ -184,7 +186,7 @@ def _grants(candidate: Candidate, court: Court, *, initial: bool) -> Iterator[Ch
     for name in sorted(approved_names.union(present)):
         layer = _layer(candidate, name, court.sides.at)
         was, now = _by_entry(layer.state).get(name), present.get(name)
-        then = _worst(was, layer.state, court.then(layer.trust_id))
+        then = _worst(was, layer.state, court.then(layer.trust_id, layer.rev))
         exposure = _worst(now, after, court.now)
         kind = _difference(was, now, then, exposure)
         if kind is not None:
@@ -254,8 +256,8 @@ def _layer(candidate: Candidate, entry: str, at: datetime) -> _Layer:
         if pin.approval.until is not None and at >= pin.approval.until:
             ended = ended or pin.approval
             continue
-        return _Layer(pinned.state, pinned.absence_known, pin.trust_id or 0, ended)
-    return _Layer(candidate.before, candidate.absence_known, 0, ended)
+        return _Layer(pinned.state, pinned.absence_known, pin.trust_id or 0, pin.rev, ended)
+    return _Layer(candidate.before, candidate.absence_known, 0, 0, ended)
 
 
 def covers(pinned: str, entry: str) -> bool:

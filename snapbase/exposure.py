@@ -100,28 +100,30 @@ class Sides:
     approved_at: datetime
     at: datetime
     """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
+    guards: Mapping[int, Mapping[str, State]] = field(default_factory=dict)
+    """What stood in front of the grants as of the pins' revisions; where that is gone, the baseline's counts."""
 
 
 class Court:
-    """The judges of both sides; of the approved one, a judge for each trust list something was approved under."""
+    """The judges of both sides; of the approved one, a judge for each trust list and revision of an approval."""
 
     def __init__(self, sides: Sides) -> None:
         self.sides = sides
         self.now = Judge(sides.after.trust, sides.after.guards, sides.at.date())
-        self._then: dict[int, Judge] = {}
+        self._then: dict[tuple[int, int], Judge] = {}
 
-    def then(self, trust_id: int) -> Judge:
-        """By the row of a pin's trust list; 0: as the baseline was approved."""
-        found = self._then.get(trust_id)
+    def then(self, trust_id: int, rev: int) -> Judge:
+        """By the row of a pin's trust list and the pin's revision; 0: as the baseline was approved."""
+        found = self._then.get((trust_id, rev))
         if found is None:
-            before = self.sides.before
-            trust = self.sides.pinned.get(trust_id, before.trust)
-            found = self._then[trust_id] = Judge(trust, before.guards, self.sides.approved_at.date())
+            sides, before = self.sides, self.sides.before
+            trust, guards = sides.pinned.get(trust_id, before.trust), sides.guards.get(rev, before.guards)
+            found = self._then[trust_id, rev] = Judge(trust, guards, sides.approved_at.date())
         return found
 
-    def finds_worse(self, grant: Grant, state: State, trust_id: int) -> bool:
+    def finds_worse(self, grant: Grant, state: State, trust_id: int, rev: int) -> bool:
         """Whether a grant that is as it was approved, on a resource that is, is worth more than it was then."""
-        return is_worse(self.then(trust_id).expose(grant, state), self.now.expose(grant, state))
+        return is_worse(self.then(trust_id, rev).expose(grant, state), self.now.expose(grant, state))
 
 
 def is_worse(then: Exposure, now: Exposure) -> bool:

@@ -112,7 +112,7 @@ class World:
         runtime = Runtime(threads=4)
         selection = Selection(("aws",), (MEMBER,))
         found = targets(self.config, selection, stop=threading.Event(), runtime=runtime, shut={})
-        handle = next(each.handle for _, each in found if each.location == ELSEWHERE)
+        handle = next(each.handle for _, each, _ in found if each.location == ELSEWHERE)
         assert isinstance(handle, Region)
         return handle
 

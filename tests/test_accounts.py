@@ -14,9 +14,10 @@ from snapbase.diff import ChangeType
 from snapbase.errors import NotFound
 from snapbase.event import Action
 from snapbase.finding import Account, Severity
-from snapbase.model import PrincipalKind, Resource, ResourceType, State
+from snapbase.model import ANYWHERE, PrincipalKind, Resource, ResourceType, Scope, State
 from snapbase.operations import audit, detecting
 from snapbase.operations.accounts import Whose, chosen, known, owned
+from snapbase.operations.diff import Filter, narrow
 from snapbase.rules import findings, rules
 from snapbase.rules.estate import Tuning
 from snapbase.rules.example import cohort_change, shared
@@ -26,7 +27,7 @@ from snapbase.store import Store
 from snapbase.trust import TrustClass
 from tests.peer_world import ELSEWHERE, Estate, started
 from tests.receiver import receiving
-from tests.report.cases import finding
+from tests.report.cases import CLEAN, DENIED_GAP, finding
 from tests.rules.test_rules import CONTEXT
 from tests.store.world import EUROPE, OUTSIDER
 from tests.test_detecting import DAY, did, report, run
@@ -110,6 +111,26 @@ def test_nobody_s_accounts_are_not_everybody_s(store: Store, accounts: tuple[str
         chosen(store, store.run(1), accounts, Whose(owners=(owner,)))
 
     assert raised.value.hint == "Owners are ann@example.com."
+
+
+@pytest.mark.parametrize(
+    ("scope", "by_owner", "complete"),
+    [
+        (Scope("aws", OURS, "eu-west-1", "aws.ec2.snapshot"), True, False),
+        (Scope("aws", OTHER, "eu-west-1", "aws.ec2.snapshot"), True, True),
+        (Scope("aws", OTHER, "global", "aws.organizations"), True, False),
+        (Scope("aws", OTHER, "global", "aws.organizations"), False, True),
+        (Scope("azure", SUBSCRIPTION, "global", "azure.rbac"), True, False),
+        (Scope("aws", ANYWHERE, "global", "aws.ec2.snapshot"), True, False),
+    ],
+)
+def test_what_may_be_an_owner_s_and_was_not_read_is_no_clean_report(
+    scope: Scope, by_owner: bool, complete: bool
+) -> None:
+    gap = replace(DENIED_GAP, coverage=replace(DENIED_GAP.coverage, scope=scope))
+    whole = replace(CLEAN, complete=False, coverage=(gap,))
+
+    assert narrow(whole, Filter(accounts=(OURS,), by_owner=by_owner)).complete is complete
 
 
 def test_a_finding_says_who_answers_for_its_subject_and_whose_the_account_is() -> None:

@@ -22,23 +22,10 @@ from snapbase.model import (
     Scope,
     State,
 )
-from snapbase.rotation.cohort import (
-    Approved,
-    Around,
-    Cohort,
-    Fate,
-    Invariant,
-    Jury,
-    Passage,
-    PolicyNow,
-    Verdict,
-    by_name,
-    judge,
-    place_of,
-    policy_of,
-)
+from snapbase.rotation.cohort import Approved, Cohort, PolicyNow, by_name, place_of, policy_of
 from snapbase.rotation.origin import Evidence, origins_of
 from snapbase.rotation.rhythm import History, Proposal, digest_of
+from snapbase.rotation.verdict import Around, Fate, Invariant, Jury, Passage, Verdict, judge
 
 NOW = datetime(2026, 11, 25, 6, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from snapbase.diff import ChangeType
-from snapbase.rotation.cohort import Approved, Jury, judge, place_of
+from snapbase.rotation.cohort import Approved, place_of
 from snapbase.rotation.ledger import Ledger, stopped, stopped_change
+from snapbase.rotation.verdict import Jury, judge
 from tests.test_cohort import AROUND, COHORT, DAY, HERE, JURY, NOW, POLICY, SAID, passage, past, proposal, snapshot
 
 

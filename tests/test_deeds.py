@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapbase.event import Action, Actor, ActorKind, Event, Result
-from snapbase.rotation.cohort import Approved, Around, Broken, Cohort, Fate, Invariant, Jury, judge
+from snapbase.rotation.cohort import Approved, Cohort
 from snapbase.rotation.deeds import UNTOLD, Deeds, Doer, deeds_of
 from snapbase.rotation.origin import Evidence, origins_of
 from snapbase.rotation.rhythm import History, Proposal
+from snapbase.rotation.verdict import Around, Broken, Fate, Invariant, Jury, judge
 from tests.test_cohort import COHORT, DAY, HERE, JURY, NEW, NOW, OLD, POLICY, SAID, passage, past, snapshot
 
 DLM = Actor("arn:aws:sts::1:assumed-role/backup/dlm", ActorKind.SERVICE, "arn:aws:iam::1:role/backup",
@@ -180,6 +181,30 @@ def test_software_that_clears_what_software_made_is_known() -> None:
     assert cohort.actors == {BY_BUILD.name, "role/ci-clean"}
     assert broken(jury, old, Deeds(deleters=(Doer("role/ci-clean"),))) == []
     assert broken(jury, old, Deeds(deleters=(BY_ADA,))) == [Broken(Invariant.DELETER, BY_ADA.name)]
+
+
+def test_whoever_deleted_before_the_time_is_not_learned_and_a_rare_deleter_is_shown() -> None:
+    history = History()
+    for each in past(**TAGGED):
+        history.add(each, Deeds(BY_BUILD, (Doer("role/ci-clean"),) if each.went_at else ()))
+    found = passage(snapshot(500, NOW - 2 * DAY, **TAGGED), came=False, went_at=NOW - DAY)
+    history.add(found, Deeds(BY_BUILD, (BY_THIEF,)))
+    (early,) = history.proposals(NOW, ())
+    old = replace(found, state=replace(found.state, resource=snapshot(501, NOW - 15 * DAY, **TAGGED)))
+    history.add(old, Deeds(BY_BUILD, (Doer("role/else"),)))
+    (late,) = history.proposals(NOW, ())
+
+    assert early.cohort.actors == {BY_BUILD.name, "role/ci-clean"}
+    assert late.cohort.actors == {BY_BUILD.name, "role/ci-clean", "role/else"}
+    assert ("deleter", "role/else", 1) in late.rare
+
+
+def test_whoever_tells_the_service_to_let_it_go_deleted_it() -> None:
+    asked = replace(event(BUILD, Action.INHIBIT, timedelta(hours=2)), name="backup:UpdateRecoveryPointLifecycle")
+    unlocked = replace(event(BUILD, Action.INHIBIT, timedelta(hours=2)), name="ec2:UnlockSnapshot")
+
+    assert told(others=(asked, event(LINKED, Action.DELETE))).deleters[0] == BY_BUILD
+    assert told(others=(unlocked,)).deleters == ()
 
 
 def test_a_stranger_s_that_went_before_its_time_is_not_learned_and_a_rare_maker_is_shown() -> None:

@@ -17,7 +17,7 @@ from snapbase.cli.app import app
 from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.engine import Selection
 from snapbase.model import Miss, Outcome
-from snapbase.operations import demo, doctor, policy
+from snapbase.operations import demo, doctor, policy, probing
 from snapbase.operations.doctor import Check, State
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws.story import MEMBER, OUTSIDER, REGIONS, ROLE
@@ -320,9 +320,9 @@ def test_of_many_accounts_and_regions_a_few_are_tried() -> None:
         for account in range(101)
         for region in ("ap-east-1", "ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
     ]
-    few = doctor._places(targets, (), "us-east-1", thorough=False)
-    all_ = doctor._places(targets, (), "us-east-1", thorough=True)
-    one = doctor._places(targets, ("us-west-2",), "us-east-1", thorough=False)
+    few = probing.places_to_try(targets, (), "us-east-1", thorough=False)
+    all_ = probing.places_to_try(targets, (), "us-east-1", thorough=True)
+    one = probing.places_to_try(targets, ("us-west-2",), "us-east-1", thorough=False)
 
     assert 10 < len(few) <= 25
     assert {len(places) for places in few.values()} == {3}
@@ -375,3 +375,28 @@ def test_a_configuration_that_is_wrong_is_one_failed_check(tmp_path: Path) -> No
     [check] = json.loads(done.stdout)["checks"]
     assert check["area"] == "configuration"
     assert "profil" in check["detail"]
+
+
+def test_what_the_configuration_names_must_be_there(tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {
+            "detect": {"locations": str(tmp_path / "none.mmdb")},
+            "approval": {"signing_key": str(tmp_path / "none.pem")},
+            "notify": {"command": ["no-such-program-here"]},
+        }
+    )
+
+    found = {check.subject: check for check in doctor.examine(config, f"sqlite:///{tmp_path}/s.db", Selection())}
+
+    assert found["[detect] locations"].state == State.FAILED
+    assert found["[approval] signing_key"].state == State.FAILED
+    assert found["[notify] command"].state == State.MISSING
+    assert "no-such-program-here" in found["[notify] command"].detail
+
+
+def test_a_program_that_is_there_is_well(tmp_path: Path) -> None:
+    config = Config.model_validate({"notify": {"command": ["sh", "-c", "cat"]}})
+
+    found = {check.subject: check for check in doctor.examine(config, f"sqlite:///{tmp_path}/s.db", Selection())}
+
+    assert found["[notify] command"].state == State.OK

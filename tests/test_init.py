@@ -197,3 +197,21 @@ def test_a_look_says_as_whom_and_where(tmp_path: Path) -> None:
     _loaded(text, tmp_path)
     assert not refused.ok
     assert refused.words[0].startswith("Signing in failed: ")
+
+
+def test_only_a_file_is_replaced_and_whatever_stands_in_the_way_is_said(tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text("mine")
+    for place in (pipe, tmp_path, Path(), file / "below"):
+        with pytest.raises(UsageError):
+            configure.save(place, "text", force=True)
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["file", "pipe"]
+
+
+def test_a_profile_that_is_asked_for_and_not_there_is_not_said_to_be_another(tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[default]\nregion = eu-west-1\n")
+    (aws,) = configure.found({"HOME": str(tmp_path), "AWS_PROFILE": "gone"})
+    assert (aws.why, aws.entry) == ("AWS_PROFILE in the environment", {})

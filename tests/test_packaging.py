@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DEVELOPMENT = ("pytest", "_pytest", "mypy", "hypothesis", "importlinter", "coverage", "build", "hatchling", "moto")
+DEVELOPMENT = (
+    "pytest",
+    "_pytest",
+    "mypy",
+    "hypothesis",
+    "importlinter",
+    "coverage",
+    "build",
+    "hatchling",
+    "moto",
+    "click",
+)
 
 
 def _run(*command: str | Path, cwd: Path) -> str:
@@ -67,3 +78,19 @@ def test_the_wheel_creates_a_store_and_helps(bin_folder: Path, tmp_path: Path) -
 
     assert store.stat().st_size > 0
     assert "approve-baseline" in helped
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("nope", "No such command 'nope'"),
+        ("diff --nope", "No such option"),
+        ("demo", "pip install 'snapbase[sandbox]'"),
+    ],
+)
+def test_the_wheel_alone_says_plainly_what_it_cannot_do(bin_folder: Path, words: str, said: str) -> None:
+    done = subprocess.run([bin_folder / "snapbase", *words.split()], text=True, capture_output=True, check=False)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

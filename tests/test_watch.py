@@ -31,6 +31,7 @@ from snapbase.sandbox.gcp.clients import bind, signed_in
 from snapbase.sandbox.gcp.story import PRODUCTION, STOLEN
 from snapbase.settings import Config
 from snapbase.store import Store
+from tests.receiver import Receiver, receiving
 
 KINDS: tuple[str, ...] = (
     "aws.ec2.snapshot",
@@ -384,3 +385,61 @@ def test_the_exit_code_is_that_of_everything_and_not_of_what_is_new(store: Store
     assert last.fresh is None
     assert isinstance(last.whole, Report)
     assert exit_code(last.whole, fail_on="low") == 1
+
+
+def test_the_command_tells_whoever_is_to_be_notified_once(endpoints: Endpoints, tmp_path: Path) -> None:
+    words, environment = _command(endpoints, tmp_path, "--rounds", "2", "--every", "1s", "--format", "json")
+
+    def watched(receiver: Receiver, **more: str) -> subprocess.CompletedProcess[str]:
+        told = {"SNAPBASE_NOTIFY__WEBHOOK": f"{receiver.url}/secret", **more}
+        return subprocess.run(words, env=environment | told, capture_output=True, text=True, check=False)
+
+    with receiving() as receiver:
+        done = watched(receiver)
+
+        (body,) = receiver.bodies
+        found = [each for each in json.loads(done.stdout)["findings"] if each["severity"] not in ("low", "info")]
+        assert [each["id"] for each in body["findings"]] == [each["id"] for each in found] != []
+        assert done.returncode == 1
+        receiver.status = 500
+        failing = watched(receiver, SNAPBASE_NOTIFY__SEVERITY="low")
+        assert failing.returncode == 1
+        assert failing.stderr.count("Not told by webhook: it answered 500.") == 1, "and not in every round"
+        assert "secret" not in failing.stderr
+
+
+def test_the_command_tells_that_it_fails(endpoints: Endpoints, switchboard: Switchboard, tmp_path: Path) -> None:
+    words, environment = _command(endpoints, tmp_path, "--rounds", "3", "--every", "1s", "--full", "1s")
+    switchboard.break_(Fault(FaultKind.EXPIRED))
+    with receiving() as receiver:
+        told = {"SNAPBASE_NOTIFY__WEBHOOK": receiver.url}
+
+        done = subprocess.run(words, env=environment | told, capture_output=True, text=True, check=False)
+
+        assert done.returncode == 2
+        assert [body["schema"] for body in receiver.bodies] == ["snapbase.failed/1"]
+
+
+def test_credentials_that_are_lost_while_it_watches_are_told_once(
+    endpoints: Endpoints, switchboard: Switchboard, tmp_path: Path
+) -> None:
+    words, environment = _command(endpoints, tmp_path, "--every", "1s", "--full", "1s")
+    with receiving() as receiver:
+        told = {"SNAPBASE_NOTIFY__WEBHOOK": receiver.url}
+        with subprocess.Popen(words, env=environment | told, stdout=-1, stderr=-1, text=True) as process:
+            _wait_until(lambda: len(receiver.got) == 1)
+            switchboard.break_(Fault(FaultKind.EXPIRED))
+            _wait_until(lambda: len(receiver.got) == 2)
+            calls = len(switchboard.calls)
+            _wait_until(lambda: len(switchboard.calls) > calls + 20)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+        assert [body["schema"] for body in receiver.bodies] == ["snapbase.diff/1", "snapbase.failed/1"]
+
+
+def _wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.02)

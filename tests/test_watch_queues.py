@@ -24,6 +24,7 @@ from snapbase.model import Outcome
 from snapbase.operations import demo, doctor, queues
 from snapbase.operations import watch as operation
 from snapbase.operations.doctor import State
+from snapbase.operations.probing import Probe
 from snapbase.operations.queues import Queues, event_pattern
 from snapbase.operations.watch import Round, rounds
 from snapbase.sandbox import Endpoints
@@ -341,6 +342,7 @@ HOSTILE = (
     json.dumps({"Records": [{"eventSource": 1, "eventName": {}, "eventID": []}]}),
     json.dumps({"Message": json.dumps({"Message": json.dumps({"Message": "{"})})}),
     _forged("not an account", "snap-1"),
+    _forged(OUTSIDER, "snap-0123456789abcdef0", eventTime="9999-12-31T23:59:59Z"),
     _forged(OUTSIDER, "snap-0123456789abcdef0"),
 )
 
@@ -436,6 +438,44 @@ def test_messages_that_come_again_are_known_again_and_said(amazon: Amazon, snaps
     listening.close()
 
 
+def test_what_was_done_before_everything_was_read_is_no_news_however_often_it_comes(amazon: Amazon) -> None:
+    listening = Queues(amazon.config, threading.Event())
+    listening.pass_over(datetime.now(UTC) - timedelta(hours=1))
+
+    amazon.send(_forged(MEMBER, "snap-0123456789abcdef0", eventTime=f"{datetime.now(UTC) - timedelta(days=3):%FT%TZ}"))
+    amazon.send(_forged(MEMBER, "snap-0123456789abcdef1"))
+
+    assert listening.wait(15)
+    _wait_until(lambda: amazon.left()[0] == 0)
+    assert [each.subjects[0].rpartition("/")[2] for each in listening.take()] == ["snap-0123456789abcdef1"]
+    listening.close()
+
+
+def test_a_bug_in_hearing_is_said_and_does_not_end_it(amazon: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bool:
+        raise ValueError("secret")
+
+    monkeypatch.setattr(Queues, "_took", broken)
+    amazon.send("{}")
+    listening = Queues(amazon.config, threading.Event())
+
+    _wait_until(lambda: any("a bug in snapbase: ValueError" in each for each in listening.notes().values()))
+    listening.close()
+
+
+def test_an_event_of_the_end_of_time_stops_no_watch(
+    amazon: Amazon, watch: Callable[[Config], Watch], snapshot: str
+) -> None:
+    watching = watch(amazon.config)
+    amazon.send(_forged(MEMBER, snapshot, eventTime="9999-12-31T23:59:59Z"))
+    amazon.share(snapshot)
+
+    told = watching.next()
+
+    assert len(_public(told)) == 1
+    assert not [each for each in told.notes if "innocent" in each], "it was not done yet"
+
+
 def test_the_end_of_a_watch_is_not_waited_for(amazon: Amazon) -> None:
     stop = threading.Event()
     listening = Queues(amazon.config, stop)
@@ -456,7 +496,7 @@ def test_doctor_tries_a_queue_and_leaves_its_messages_to_the_watch(
     def checked(entry: Any) -> doctor.Check:
         queue = queues.of_entry(entry)
         assert queue is not None
-        (found,) = doctor._heard(entry, Runtime(threads=1, limiter=doctor._Probe()))
+        (found,) = doctor._heard(entry, Runtime(threads=1, limiter=Probe()))
         assert found.subject == queue.name
         return found
 

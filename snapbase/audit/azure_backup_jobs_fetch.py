@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from snapbase.audit import azure_backup_jobs  # not its AUDIT_LOG: whatever module has one is a log
@@ -35,6 +35,7 @@ _JOBS = 100_000
 """Of one vault; a list that goes on longer does not end."""
 
 _ID = re.compile(r"[0-9a-z-]{1,64}")
+_T = TypeVar("_T")
 
 Listing = Callable[[str, str, str], Iterable[Mapping[str, Any]]]
 """The items of an ARM list: of its operation, its path with a query, and its API version. Nothing where the provider
@@ -71,7 +72,7 @@ class _Reading:
     broken: Counter[str] = field(default_factory=Counter)
     miss: Miss | None = None
 
-    def tried(self, read: Callable[[], Iterable[str]]) -> list[str]:
+    def tried(self, read: Callable[[], Iterable[_T]]) -> list[_T]:
         """What it gives; nothing where Azure refused it, which is kept."""
         try:
             return list(read())
@@ -117,7 +118,11 @@ class _Reading:
         """The whole job: the list leaves out where the data went. Restores are few."""
         name = address(job.get("id"))
         own = name.removeprefix(f"{vault}/backupjobs/")
-        return self.get(operation, name, VERSION) if _ID.fullmatch(own) else job
+        if not _ID.fullmatch(own):
+            return job
+        # One that cannot be shown must not take the rest of the list with it.
+        told = self.tried(lambda: (self.get(operation, name, VERSION),))
+        return told[0] if told else job
 
     def _take(self, job: Mapping[str, Any]) -> None:
         read = azure_backup_jobs.AUDIT_LOG.parse(job)

@@ -29,12 +29,17 @@ def import_files(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Log files: JSON or JSON lines, plain or .gz, of any cloud.")],
 ) -> None:
-    """Take in audit logs from files. Each event is kept once, however often it is given."""
+    """Take in audit logs from files. Each event is kept once, however often it is given.
+
+    Exit 3: some records could not be read; 2: none could.
+    """
     from snapbase.operations import audit as operation
 
     with opened(context, configuration(context), write=True) as store, store.lock():
         taken = operation.import_files(store, files)
     _said(taken)
+    if taken.broken or taken.unread:
+        raise typer.Exit(3 if taken.events else 2)
 
 
 def fetch(
@@ -45,9 +50,10 @@ def fetch(
     """Read the clouds' audit logs from where they were read to the last time."""
     from snapbase.collect.engine import Selection
     from snapbase.operations import audit as operation
+    from snapbase.operations import narrowing
 
     config = configuration(context)
-    selection = Selection(tuple(cloud or ()), tuple(account or ()))
+    selection = Selection(narrowing.clouds(cloud), narrowing.words(account))
     with opened(context, config, write=True) as store, store.lock():
         taken = operation.fetch_alone(
             store, config, selection, stop=threading.Event(), progress=lambda words: say(context, words)
@@ -60,9 +66,11 @@ def fetch(
 def _said(taken: "Taken") -> None:
     from snapbase.report.text import plain
 
-    typer.echo(f"{taken.events:,} events, {taken.new:,} of them new.")
+    typer.echo(f"{taken.events:,} event{'' if taken.events == 1 else 's'}, {taken.new:,} of them new.")
     for why, count in taken.broken.most_common():
-        typer.echo(f"{count:,} records not read: {plain(why)}")
+        where = taken.files.get(why, ())
+        named = f" ({plain(', '.join(where[:3]), 300)}{' and others' if len(where) > 3 else ''})" if where else ""
+        typer.echo(f"{count:,} record{'' if count == 1 else 's'} not read: {plain(why)}{named}")
     for source, why in sorted(taken.unread.items()):
         typer.echo(f"{plain(source)} was not read to the end: {plain(why, 300)}")
 
@@ -80,17 +88,19 @@ def list_events(
 ) -> None:
     """What the logs say was done, oldest first."""
     from snapbase.operations import audit as operation
+    from snapbase.operations import narrowing
     from snapbase.operations.accounts import Whose, chosen, whose
     from snapbase.operations.diff import finished_run
     from snapbase.report.listing import listing
 
-    now, wanted = datetime.now(UTC), whose(owner, team, environment)
+    now, wanted, clouds = datetime.now(UTC), whose(owner, team, environment), narrowing.clouds(cloud)
     with opened(context, configuration(context)) as store:
-        accounts = tuple(account or ())
+        span = {"since": now - duration(since), "until": now}
+        there = {each.account for each in store.events(**span)} if account else set()
+        accounts = narrowing.accounts(store, account, also=there)
         if wanted != Whose():
             accounts = chosen(store, finished_run(store), accounts, wanted)
-        span = {"since": now - duration(since), "until": now}
-        found = operation.listing(store, **span, match=match, clouds=cloud or (), accounts=accounts)
+        found = operation.listing(store, **span, match=match, clouds=clouds, accounts=accounts)
         if fmt == "json":
             for each in found:
                 typer.echo(json.dumps(_as_json(each)))

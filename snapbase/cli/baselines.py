@@ -84,9 +84,13 @@ def show_baseline(context: typer.Context, baseline: IdArgument, fmt: TableOption
         shown = [{"subject": p.subject, "entry": p.entry, "rev": p.rev, "held": p.held} for p in pins]
         typer.echo(json.dumps(body | {"pins": shown}, indent=2))
         return
-    typer.echo(facts([(name, str(value)) for name, value in body.items() if value not in (None, "", {})]), nl=False)
+    typer.echo(facts([(name, _words(value)) for name, value in body.items() if value not in (None, "", {})]), nl=False)
     rows = [("held back" if pin.held else "pinned", str(pin.rev), pin.entry, pin.subject) for pin in pins]
-    typer.echo(listing(("what", "as of", "entry", "subject"), rows, empty="No pins: the run as a whole."), nl=False)
+    typer.echo(listing(("what", "revision", "entry", "subject"), rows, empty="No pins: the run as a whole."), nl=False)
+
+
+def _words(value: object) -> str:
+    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
 
 
 def revoke(

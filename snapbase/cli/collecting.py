@@ -1,10 +1,12 @@
 """`collect` and `run`: the commands that look at clouds."""
 
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,11 +25,12 @@ from snapbase.cli.context import (
     store_place,
     warn,
 )
-from snapbase.errors import StoreError
+from snapbase.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from snapbase.collect.engine import Progress, Selection
     from snapbase.finding import Report
+    from snapbase.model import Scope
     from snapbase.operations.collect import Collected
     from snapbase.settings import Config
     from snapbase.store import Store
@@ -66,13 +69,15 @@ def run(
 
     Whoever is to be notified is told once what is new, and that a run failed.
     """
-    from snapbase.cli.reporting import known_severity, rendered
+    from snapbase.cli.reporting import known_format, known_severity, rendered
     from snapbase.operations import notify
     from snapbase.operations.diff import exit_code
 
     config = configuration(context)
     if fail_on:
         known_severity(fail_on)
+    known_format(fmt)
+    _writable(output)
     place = store_place(context, config)
     try:
         report = _judged(context, config)
@@ -115,8 +120,11 @@ def _forget(context: typer.Context, config: "Config") -> None:
 
 def _selection(*narrowed: list[str] | None) -> "Selection":
     from snapbase.collect.engine import Selection
+    from snapbase.operations import narrowing
 
-    clouds, accounts, locations, kinds = (tuple(each or ()) for each in narrowed)
+    clouds, accounts, locations, kinds = (narrowing.words(each) for each in narrowed)
+    clouds = narrowing.clouds(clouds)
+    kinds = narrowing.kinds(kinds, clouds)
     return Selection(clouds=clouds, accounts=accounts, locations=locations, kinds=kinds)
 
 
@@ -132,13 +140,36 @@ def _collect(context: typer.Context, store: "Store", config: "Config", selection
 
 
 def _plan(context: typer.Context, config: "Config", selection: "Selection") -> None:
-    from snapbase.collect import engine
+    from snapbase.operations.collect import plan as operation
     from snapbase.report.text import plain
 
-    with opened(context, config) as store:
-        lines = engine.plan(config, selection, known=store.known_scopes())
-    for line in lines:
+    for line in operation(config, selection, _known(context, config)):
         typer.echo(plain(line, 400))
+
+
+def _known(context: typer.Context, config: "Config") -> "Mapping[Scope, int]":
+    """What was ever read, and how much it held; nothing before the first run, which makes the store."""
+    try:
+        with opened(context, config) as store:
+            return store.known_scopes()
+    except StoreError as error:
+        say(context, f"Planned without what earlier runs saw: {error.message}")
+        return {}
+
+
+def _writable(output: Path | None) -> None:
+    """Whoever waits for hours must not hear only then that the report has nowhere to go."""
+    if output is None:
+        return
+    folder, why = output.parent, ""
+    if output.is_dir():
+        why = "it is a folder"
+    elif not folder.is_dir():
+        why = f"{folder} is no folder" if folder.exists() else f"there is no {folder}"
+    elif not os.access(output if output.exists() else folder, os.W_OK):
+        why = "no permission"
+    if why:
+        raise UsageError(f"{output} cannot be written: {why}.", hint="Nothing was read. Name a file that can.")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from snapbase.errors import UsageError
+from snapbase.errors import SnapbaseError, UsageError
 
 if TYPE_CHECKING:
     from snapbase.settings import Config
@@ -84,13 +84,20 @@ def warn(lines: Iterable[str]) -> None:
 
 def publish(text: str, output: Path | None) -> None:
     """The report itself: stdout, or a file that only its owner can read."""
-    if output is None:
-        sys.stdout.write(text)
-        return
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
+    try:
+        if output is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where, why = output or "The standard output", error.strerror or str(error)
+        raise SnapbaseError(f"{where} cannot be written: {why}.", hint="Name a file that can: --output FILE.") from None
 
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -38,17 +38,20 @@ def list_snapshots(
 ) -> None:
     """What there is, and who else can use it."""
     from snapbase.operations import inventory as operation
+    from snapbase.operations import narrowing
     from snapbase.operations.accounts import chosen, whose
     from snapbase.operations.diff import finished_run
 
+    clouds = narrowing.clouds(cloud)
+    kinds = narrowing.kinds(kind, clouds)
     with opened(context, configuration(context)) as store:
         judged = finished_run(store, run)
         found = operation.snapshots(
             store,
             judged,
-            kinds=tuple(kind or ()),
-            clouds=tuple(cloud or ()),
-            accounts=chosen(store, judged, account or (), whose(owner, team, environment)),
+            kinds=kinds,
+            clouds=clouds,
+            accounts=chosen(store, judged, narrowing.accounts(store, account), whose(owner, team, environment)),
             match=match,
             shared=shared,
         )
@@ -139,6 +142,8 @@ def show_snapshot(
     shown = {k: v for k, v in now.items() if k not in ("grants", "attributes", "tags") and v is not None}
     more = {**now["attributes"], **{f"tag {k}": v for k, v in now["tags"].items()}}
     typer.echo(facts([(name, str(value)) for name, value in {**shown, **more}.items()]), nl=False)
+    if story.kept_since is not None:
+        typer.echo(f"It is older than {story.kept_since:%Y-%m-%d %H:%M} UTC: what was seen of it before was pruned.")
     typer.echo(listing(("when", "what", "who", "of which"), list(_timeline(story)), empty=""), nl=False)
 
 
@@ -152,11 +157,11 @@ def _seen(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
     from snapbase.diff import entries
 
     before: dict[str, Any] = {}
-    closed = None
+    first, closed = "first seen" if story.kept_since is None else "already there", None
     for version in story.versions:
         now = entries(version.listed.state)
         changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name)) if before else []
-        what = "changed: " + ", ".join(name.partition("|")[0] for name in changed) if before else "first seen"
+        what = "changed: " + ", ".join(name.partition("|")[0] for name in changed) if before else first
         yield version.opened_at, what, "", f"shared with {_sharing(version.listed)}"
         before, closed = now, version.closed_at
     if closed is not None:
@@ -180,6 +185,7 @@ def _logged(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
 def _story_json(story: "Story") -> dict[str, Any]:
     return {
         "uid": story.uid,
+        "kept_since": f"{story.kept_since:%Y-%m-%dT%H:%M:%SZ}" if story.kept_since else None,
         "versions": [
             {
                 "opened_at": f"{version.opened_at:%Y-%m-%dT%H:%M:%SZ}",

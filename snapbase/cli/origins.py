@@ -197,7 +197,8 @@ def _invariants(cohort: "Cohort") -> list[tuple[str, str]]:
         ("retention", _span(keeps[0] * 3600, keeps[-1] * 3600) if keeps else "not known yet"),
         ("cadence", _span(lows[0], highs[-1]) if highs else "not known yet"),
         ("points of a source", f"{min(each.points for each in rhythms)} to {max(each.points for each in rhythms)}"),
-        ("made by", _few(cohort.actors) or "no audit log told"),
+        # Never only a few: one of them may be somebody who should not be.
+        ("made or deleted by", ", ".join(sorted(cohort.actors)) or "no audit log told"),
         ("policy document", f"as of now ({cohort.policy[:12]})" if cohort.policy else "not in the inventory"),
     ]
 

@@ -6,12 +6,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from snapbase.cli.reporting import rendered
+from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
     from snapbase.operations.demo import Scene
@@ -22,6 +24,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the endpoints and the store up, for playing.")] = False,
 ) -> None:
     """Watch a theft of data get caught in three local clouds; no account needed."""
+    _installed()
     from snapbase import sandbox as local
     from snapbase.operations import demo as operation
     from snapbase.sandbox.faults import Switchboard
@@ -41,6 +44,7 @@ def demo(
 
 def sandbox() -> None:
     """Start the local clouds alone, and print what to export."""
+    _installed()
     from snapbase import sandbox as local
     from snapbase.operations import demo as operation
     from snapbase.sandbox.faults import Switchboard
@@ -51,6 +55,12 @@ def sandbox() -> None:
             typer.echo(line)
         sys.stderr.write("Three clouds are up; Ctrl-C stops them.\n")
         _wait()
+
+
+def _installed() -> None:
+    if find_spec("moto") is None:
+        words = "The local clouds need moto and more, which are not installed."
+        raise UsageError(words, hint="pip install 'snapbase[sandbox]'")
 
 
 @contextmanager

@@ -53,16 +53,21 @@ def diff(
     Calls no cloud and writes nothing. Exit 0: nothing; 1: drift; 3: no drift, but something was not read.
     """
     from snapbase.operations import diff as operation
-    from snapbase.operations.accounts import chosen, whose
+    from snapbase.operations import narrowing
+    from snapbase.operations.accounts import Whose, chosen, whose
 
     config = configuration(context)
     for level in filter(None, (severity, fail_on)):
         known_severity(level)
+    known_format(fmt)
+    clouds, rules = narrowing.clouds(cloud), narrowing.rules(rule)
     with opened(context, config) as store:
         judged = operation.finished_run(store, newer if newer is not None else run)
         report = operation.diff(store, judged, _against(store, judged.id, baseline, older, newer, since))
-        accounts = chosen(store, judged, account or (), whose(owner, team, environment))
-    wanted = operation.Filter(tuple(cloud or ()), accounts, tuple(rule or ()), severity or "")
+        theirs = whose(owner, team, environment)
+        named = narrowing.accounts(store, account, also={each.account for each in report.findings})
+        accounts = chosen(store, judged, named, theirs)
+    wanted = operation.Filter(clouds, accounts, rules, severity or "", by_owner=theirs != Whose())
     report = operation.narrow(report, wanted)
     publish(rendered(report, fmt, output), output)
     level = fail_on or config.report.fail_on
@@ -92,12 +97,17 @@ def rendered(report: "Report", fmt: str, output: Path | None) -> str:
     """The report in a format; in colour only on a terminal."""
     from snapbase.report import Options, reporters
 
-    reporter = reporters().get(fmt)
-    if reporter is None:
-        raise UsageError(f"There is no format {fmt}.", hint=f"There are {', '.join(sorted(reporters()))}.")
+    known_format(fmt)
     terminal = output is None and sys.stdout.isatty()
     width = shutil.get_terminal_size((80, 24)).columns
-    return reporter.render(report, Options(width=width, colour=terminal))
+    return reporters()[fmt].render(report, Options(width=width, colour=terminal))
+
+
+def known_format(text: str) -> None:
+    from snapbase.report import reporters
+
+    if text not in reporters():
+        raise UsageError(f"There is no format {text}.", hint=f"There are {', '.join(sorted(reporters()))}.")
 
 
 def known_severity(text: str) -> None:

@@ -35,13 +35,16 @@ def shares(
     fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
 ) -> None:
     """Who outside can take our data: how much, where, since when, and what of it nobody approved."""
+    from snapbase.operations import narrowing
     from snapbase.operations import shares as operation
     from snapbase.operations.accounts import chosen, whose
     from snapbase.operations.diff import Filter, finished_run
 
+    clouds = narrowing.clouds(cloud)
     with opened(context, configuration(context)) as store:
         judged = finished_run(store, run)
-        wanted = Filter(tuple(cloud or ()), chosen(store, judged, account or (), whose(owner, team, environment)))
+        named = narrowing.accounts(store, account)
+        wanted = Filter(clouds, chosen(store, judged, named, whose(owner, team, environment)))
         if principal is not None:
             _one(principal, list(operation.held_by(store, judged, principal, wanted)), fmt)
             return
@@ -58,11 +61,11 @@ def shares(
 
 def _lines(holder: "Holder") -> list[str]:
     """A few short lines each: ids and counts together do not fit into columns at 80."""
-    from snapbase.report.text import plain
+    from snapbase.report.text import plain, several
 
     label = f", {holder.judgement.label}" if holder.judgement.label else ""
-    held = [f"{holder.snapshots:,} snapshots"] if holder.snapshots else []
-    held += [f"{holder.containers:,} containers or keys with everything below"] if holder.containers else []
+    held = [several(holder.snapshots, "snapshot")] if holder.snapshots else []
+    held += [f"{several(holder.containers, 'container')} or keys with everything below"] if holder.containers else []
     clouds = sorted({each.cloud for each in holder.places})
     accounts = sorted({each.account for each in holder.places})
     where = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3} more" if len(accounts) > 3 else "")

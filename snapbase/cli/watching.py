@@ -78,5 +78,5 @@ def _print(context: typer.Context, found: "Round", fmt: str) -> None:
 def _tell(teller: "Teller", found: "Round") -> None:
     if found.failure is not None:
         warn(teller.tell_failure(found.failure))
-    elif found.whole is not None:
-        warn(teller.tell(found.whole))
+    if found.whole is not None:
+        warn(teller.tell(found.whole, found.failure))

@@ -113,8 +113,22 @@ def collect(
         runtime.close()
 
 
-def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) -> list[str]:
-    """What a run would read, in words: one line per scope, the fullest first, and what could not be planned."""
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a run would read."""
+
+    lines: tuple[str, ...]
+    """In words: one per scope, the fullest first, and what could not be planned."""
+    scopes: int
+    accounts: frozenset[str]
+    """Those that are there, also where they could not be entered."""
+    locations: frozenset[str]
+    failures: tuple[str, ...]
+    """Why clouds and accounts could not be entered."""
+
+
+def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) -> Foreseen:
+    """Asks the clouds for accounts and regions, and reads nothing there."""
     runtime = Runtime(threads=config.collect.threads, give_up_after=config.collect.give_up_after)
     try:
         found = _plan(config, selection, runtime)
@@ -126,11 +140,17 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
         + (f" ({known[each.scope]:,} last time)" if known.get(each.scope) else "")
         for each in found.scopes
     ]
-    for reading in found.readings:
-        lines += [f"{reading.scope}: {c.outcome}, {c.reason}" for c in reading.coverage if not c.complete]
-    lines += [f"{name}: {miss.outcome}, {miss.reason}" for name, miss in found.failures]
-    lines += [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
-    return [*lines, f"{len(found.scopes)} scopes"]
+    shut = [f"{each.scope}: {c.outcome}, {c.reason}" for each in found.readings for c in each.coverage if c.reason]
+    shut += [f"{name}: {miss.outcome}, {miss.reason}" for name, miss in found.failures]
+    skipped = [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
+    there = {*(each.scope for each in found.scopes), *(each.scope for each in found.readings), *found.skipped}
+    return Foreseen(
+        lines=(*lines, *shut, *skipped, f"{len(found.scopes)} scopes"),
+        scopes=len(found.scopes),
+        accounts=frozenset(each.account for each in there),
+        locations=frozenset(each.location for each in there) - {ANYWHERE},
+        failures=tuple(shut),
+    )
 
 
 def targets(

@@ -12,6 +12,8 @@ from snapbase.store import Store
 
 _TAGS = (("owner",), ("team",), ("environment", "env"))
 """Tags of a subscription that say its owner, team and environment, in any case."""
+TELLING = frozenset({"aws.organizations", "azure.rbac"})
+"""Kinds whose resources say which accounts there are, and whose: unread, an account of anybody's may be missing."""
 
 
 def known(written: Iterable[Account], states: Iterable[State]) -> dict[str, Account]:

@@ -17,7 +17,7 @@ from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
 from snapbase.finding import Finding
 from snapbase.model import SKIPPED, Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
-from snapbase.operations import skips
+from snapbase.operations import narrowing, skips
 from snapbase.operations.logs import READERS, Read
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -38,6 +38,8 @@ class Taken:
     new: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     """Records that could not be read, by what is wrong with them."""
+    files: dict[str, list[str]] = field(default_factory=dict)
+    """The files that they are in, where they are in files."""
     unread: dict[str, str] = field(default_factory=dict)
     """Sources that could not be read to the end, and why."""
     logs: dict[Scope, Miss | None] = field(default_factory=dict)
@@ -52,7 +54,7 @@ def import_files(store: Store, paths: Iterable[Path]) -> Taken:
         try:
             for each in read_file(path):
                 if isinstance(each, Broken):
-                    taken.broken[each.why] += 1
+                    _broken(taken, each, path)
                     continue
                 batch.append(each)
                 if len(batch) >= _BATCH:
@@ -61,6 +63,13 @@ def import_files(store: Store, paths: Iterable[Path]) -> Taken:
             raise UsageError(f"{path} cannot be read: {error.strerror or 'no such file'}.") from error
     _keep(store, taken, batch)
     return taken
+
+
+def _broken(taken: Taken, record: Broken, path: Path) -> None:
+    taken.broken[record.why] += 1
+    named = taken.files.setdefault(record.why, [])
+    if str(path) not in named:
+        named.append(str(path))
 
 
 def _keep(store: Store, taken: Taken, batch: list[Event]) -> None:
@@ -222,6 +231,7 @@ def fetch_alone(
 ) -> Taken:
     """As `fetch`, in a run of its own that reads nothing else."""
     skips.refuse_unknown(config)
+    narrowing.refuse_unreadable(config, selection, store.known_scopes())
     selected = " ".join(filter(None, ("audit logs", str(selection))))
     run_id = store.begin_run(selected, config.digest(), datetime.now(UTC))
     try:
@@ -273,6 +283,8 @@ def attributed(
     until: datetime,
 ) -> tuple[Finding, ...]:
     """The findings with the events that explain them; without any log read, as they are."""
+    if not store.newest_event():
+        return tuple(found)
     guards = {each.uid: _guards(each) for each in changes if each.type == ChangeType.GRANT_WORSE}
     asked = {name for each in found for name in _names(each) if name}
     events = store.events_about(asked.union(*guards.values()))

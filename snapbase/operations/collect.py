@@ -12,7 +12,7 @@ from snapbase.collect import engine
 from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError, SnapbaseError, StaleReading
 from snapbase.model import ANYWHERE, Aspect, Miss, Reading, Run, Scope
-from snapbase.operations import audit, detecting, retention, skips, trusting
+from snapbase.operations import audit, detecting, narrowing, retention, skips, trusting
 from snapbase.operations.touching import touched
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -71,12 +71,12 @@ def collect(
     """Reads everything selected and records it. Needs the store's lock.
 
     The audit logs come first, and then what they say was touched: a share is seen within minutes, however long the
-    rest takes. Raises `CredentialsError` where no cloud could be entered at all, and `Interrupted` when stopped; what
-    was recorded until then stays true, and the run counts as abandoned.
+    rest takes. Raises `CredentialsError` where no cloud could be entered at all, `UsageError` where the selection names
+    what is not there, and `Interrupted` when stopped; what was recorded until then stays true, and the run counts as
+    abandoned.
     """
     previous = trusting.of_run(store, store.last_run())
-    skips.refuse_unknown(config)
-    detecting.settings(config)  # what is wrong with it stops the run before anything is read
+    check(config, selection, store.known_scopes())
     with _run(store, config, str(selection)) as run_id:
         known = known_scopes(store)
         logs = config.audit.enabled and not (selection.kinds or selection.locations)
@@ -98,6 +98,23 @@ def collect(
             raise bug
         run = _finish(store, config, run_id, previous)
     return Collected(run, tally.scopes, tally.unread + len(holes), tally.resources, len(tally.places), told)
+
+
+def check(config: Config, selection: engine.Selection, known: Mapping[Scope, int]) -> None:
+    """What is wrong with the configuration or the selection stops a run before anything is read, or a number used."""
+    skips.refuse_unknown(config)
+    detecting.settings(config)
+    narrowing.refuse_unreadable(config, selection, known)
+
+
+def plan(config: Config, selection: engine.Selection, known: Mapping[Scope, int]) -> tuple[str, ...]:
+    """What a run would read, in words. Raises `CredentialsError` where nothing can be entered."""
+    check(config, selection, known)
+    seen = engine.plan(config, selection, known=known)
+    if not seen.scopes:
+        reason = f": {'; '.join(seen.failures)}" if seen.failures else "."
+        raise CredentialsError(f"Nothing would be read{reason}", hint=narrowing.DOCTOR)
+    return seen.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +219,7 @@ def _refuse_nothing(tally: _Tally) -> None:
     if tally.scopes or tally.resources:
         return
     reason = next((f": {words}" for words, _ in tally.reasons.most_common(1)), ".")
-    raise CredentialsError(
-        f"Nothing could be read{reason}",
-        hint="Check the credentials and [[aws]], [[azure]], [[gcp]] in the configuration.",
-    )
+    raise CredentialsError(f"Nothing could be read{reason}", hint=narrowing.DOCTOR)
 
 
 def _now() -> datetime:

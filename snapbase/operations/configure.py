@@ -10,6 +10,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,8 @@ def _aws(environ: Mapping[str, str], home: Path) -> Found | None:
     profiles = _profiles(environ, home)
     asked = environ.get("AWS_PROFILE", "")
     said = next((key for key in keys if environ.get(key)), "")
+    if asked and asked not in profiles:  # the SDK takes no other one instead
+        said = said or "AWS_PROFILE"
     if said:
         return Found("aws", f"{said} in the environment", _region(environ, {}))
     names = [name for name in profiles if name != "default"]
@@ -255,6 +258,8 @@ def _look(name: str, entry: Any) -> Look:
 
 def save(path: Path, text: str, *, force: bool = False) -> None:
     """Writes a file that only its owner can read; raises `UsageError` where there is one, unless `force`."""
+    if path.is_dir() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is no file.", hint="Give another --output; `-` is stdout.")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -266,4 +271,5 @@ def save(path: Path, text: str, *, force: bool = False) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", hint="Give another --output.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

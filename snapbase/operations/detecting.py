@@ -14,7 +14,7 @@ from snapbase.locations import Locate, locator
 from snapbase.model import Approval, BaselineScope, Cloud, Json, Pin, Principal, Run, State
 from snapbase.operations import trusting
 from snapbase.operations.accounts import known
-from snapbase.rotation.cohort import Jury, cover
+from snapbase.rotation.verdict import Jury, cover
 from snapbase.rules.detected import ENTRY, detected, key_in
 from snapbase.rules.estate import Estate, Facts, Known, Tuning
 from snapbase.rules.jobs import joined

@@ -1,6 +1,7 @@
 """Drift of a run against the approved baseline, or of any run against any other. Never calls a cloud, never writes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -31,7 +32,7 @@ from snapbase.model import (
     State,
 )
 from snapbase.operations import audit, detecting, placing, trusting
-from snapbase.operations.accounts import owned
+from snapbase.operations.accounts import TELLING, owned
 from snapbase.operations.rotation import Rotation, Window, judged
 from snapbase.rules import findings
 from snapbase.rules.detected import merged
@@ -178,17 +179,17 @@ def _changes(
     pins = against.pins
     lists = {each: trusting.of_id(store, each) for each in {pin.trust_id for pin in pins} if each is not None}
 
-    def sides(states: Iterable[State]) -> Sides:
+    def sides(states: Iterable[State], revs: Iterable[int]) -> Sides:
         guards = _guards(states)
         before = View(against.trust, store.guards(against.rev, guards))
         after = View(trust, store.guards(run.last_rev, guards))
-        return Sides(before, after, lists, approved_at=against.at, at=at)
+        return Sides(before, after, lists, approved_at=against.at, at=at, guards=_guards_at(store, revs, guards))
 
     pinned = store.unmoved(against.rev, run.last_rev, pins, at)
-    court = Court(sides(each.state for each in pinned.held))
-    fell = {
-        row for each in pinned.held if court.finds_worse(each.grant, each.state, each.trust_id) for row in each.rows
-    }
+    held = pinned.held
+    court = Court(sides((each.state for each in held), {each.rev for each in held}))
+    worth_more = (each for each in held if court.finds_worse(each.grant, each.state, each.trust_id, each.rev))
+    fell = {row for each in worth_more for row in each.rows}
     asked = store.changes(
         against.rev,
         run.last_rev,
@@ -198,7 +199,8 @@ def _changes(
         pinned=pinned.other | fell,
     )
     candidates = list(asked)
-    changes = [change for change in compare(candidates, sides(_states(candidates))) if not rotation.settles(change)]
+    judged_by = sides(_states(candidates), {own.pin.rev for each in candidates for own in each.pins})
+    changes = [change for change in compare(candidates, judged_by) if not rotation.settles(change)]
     changes += rotation.changes
     changes += _coverage_changes(store, run, against, at)
     if not against.first:
@@ -218,6 +220,15 @@ def _states(candidates: Iterable[Candidate]) -> Iterator[State]:
 def _guards(states: Iterable[State]) -> set[str]:
     """Every guardrail that a grant lies behind."""
     return {guard for state in states if state.grants for guard in state.resource.guards}
+
+
+def _guards_at(store: Store, revs: Iterable[int], uids: Collection[str]) -> dict[int, dict[str, State]]:
+    """What stood in front of grants when they were approved one by one; nothing of revisions that were pruned."""
+    found = {}
+    for rev in sorted(revs) if uids else ():
+        with suppress(NotFound):
+            found[rev] = store.guards(rev, uids)
+    return found
 
 
 def _fences(changes: Iterable[Change]) -> set[str]:
@@ -267,12 +278,21 @@ _FOREIGN = frozenset({"former-org", "unknown", "anyone"})
 
 
 def latest_before(store: Store, moment: datetime) -> Run:
-    """The last run finished at or before a moment; else the first finished one."""
+    """The last run finished at or before a moment; else the first finished one. `NotFound`: that one was pruned."""
     finished = [run for run in store.runs(limit=None) if run.state == RunState.FINISHED]
     if not finished:
         raise NotFound("There is no finished run yet.", hint="Run `snapbase collect` first.")
     earlier = [run for run in finished if (run.finished_at or run.started_at) <= moment]
-    return max(earlier, key=lambda run: run.id) if earlier else min(finished, key=lambda run: run.id)
+    found = max(earlier, key=lambda run: run.id) if earlier else min(finished, key=lambda run: run.id)
+    kept = store.horizon()
+    if kept is not None and found.last_rev < kept.rev:
+        # An older run that an approval keeps is not the one that was meant.
+        raise NotFound(
+            f"What was so at {moment:%Y-%m-%d %H:%M} UTC was pruned:"
+            f" the store keeps everything since {kept.since:%Y-%m-%d %H:%M} UTC.",
+            hint="Ask for a later time, or compare with an approved run (`--baseline`, `--from`).",
+        )
+    return found
 
 
 def without_deadlines(against: Against) -> Against:
@@ -293,6 +313,19 @@ class Filter:
     rules: tuple[str, ...] = ()
     severity: str = ""
     """This bad or worse."""
+    by_owner: bool = False
+    """The accounts are those that are known as somebody's."""
+
+    def hides(self, scope: Scope) -> bool:
+        """Whether what was not read there is nothing to whoever wants to see these accounts.
+
+        A cloud whose accounts could not even be listed is a hole in every account's picture, and what says whose
+        accounts are in every owner's.
+        """
+        if self.clouds and scope.cloud not in self.clouds:
+            return True
+        everybody_s = scope.account == ANYWHERE or (self.by_owner and scope.kind in TELLING)
+        return bool(self.accounts) and scope.account not in self.accounts and not everybody_s
 
     def keep(self, finding: Finding) -> bool:
         return (
@@ -305,12 +338,7 @@ class Filter:
 
 def narrow(report: Report, wanted: Filter) -> Report:
     """The report with only the wanted findings. Its coverage is never narrowed by rule or severity."""
-    gaps = report.coverage
-    if wanted.clouds:
-        gaps = tuple(gap for gap in gaps if gap.coverage.scope.cloud in wanted.clouds)
-    if wanted.accounts:
-        # A cloud whose accounts could not even be listed is a hole in every account's picture.
-        gaps = tuple(gap for gap in gaps if gap.coverage.scope.account in (*wanted.accounts, ANYWHERE))
+    gaps = tuple(gap for gap in report.coverage if not wanted.hides(gap.coverage.scope))
     found = tuple(finding for finding in report.findings if wanted.keep(finding))
     hidden = len(report.findings) - len(found)
     notes = report.notes

@@ -39,6 +39,8 @@ class Story:
     """(entry, approval) of every pin on it, newest first."""
     events: tuple[Event, ...] = ()
     """What the audit logs say was done to it, oldest first."""
+    kept_since: datetime | None = None
+    """It is older than this, and what it was before was pruned; None: the story is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def story(store: Store, run: Run, name: str) -> Story:
     trust = trusting.of_run(store, run)
     day = (run.finished_at or run.started_at).date()
     versions, unread = [], _unread(store, run)
-    for opened, closed, rev, state in store.history(uid):
+    stretches = store.history(uid)
+    for opened, closed, rev, state, _ in stretches:
         guards = store.guards(rev, set(state.resource.guards)) if state.grants else {}
         exposures = tuple(expose(grant, state, guards, trust, on=day) for grant in sorted(state.grants or ()))
         stale = closed is None and state.scope in unread
@@ -96,7 +99,9 @@ def story(store: Store, run: Run, name: str) -> Story:
     _, pins = store.effective(None)
     approvals = tuple((pin.entry, pin.approval) for pin in pins if pin.subject == uid)
     names = {name for version in versions for name in _names(version.listed.state)}
-    return Story(uid, tuple(versions), approvals, tuple(store.events_about({uid, *names})))
+    older = [each.since for each in stretches if each.older]
+    events = tuple(store.events_about({uid, *names}))
+    return Story(uid, tuple(versions), approvals, events, min(older, default=None))
 
 
 def _names(state: State) -> set[str]:
@@ -110,7 +115,9 @@ def _resolve(store: Store, run: Run, name: str) -> str:
         return name
     found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
     if len(found) != 1:
-        what = f"matches {len(found)} snapshots" if found else "is not known"
+        kept = store.horizon()
+        gone = f": what was gone before {kept.since:%Y-%m-%d %H:%M} UTC was pruned" if kept else ""
+        what = f"matches {len(found)} snapshots" if found else f"is not known{gone}"
         raise NotFound(f"{name} {what}.", hint="`snapbase snapshots list` lists the uids.")
     return found.pop()
 

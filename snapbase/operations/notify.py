@@ -29,7 +29,7 @@ _TOLD = 20
 _QUIET = timedelta(days=1)
 """A hole that comes and goes is told once in so long."""
 _FIRST, _LONGEST, _DOUBLED = 30.0, 900.0, 10
-"""Seconds for which a way by which nothing could be told is left alone, at first and at most, and how often that doubles."""
+"""Seconds for which a way that failed is left alone, at first and at most, and how often that doubles."""
 _AGAIN = "The next run tries again."
 _FAILED, _HOLE, _FINDING = "failed:", "hole:", "finding:"
 
@@ -77,8 +77,11 @@ class Teller:
         self._unkept: Ways = {}
         self._told: Report | None = None
 
-    def tell(self, report: Report) -> tuple[str, ...]:
-        """By every way what it has not told yet; returns what goes wrong otherwise than before, in words."""
+    def tell(self, report: Report, failure: Exception | None = None) -> tuple[str, ...]:
+        """By every way what it has not told yet; returns what goes wrong otherwise than before, in words.
+
+        `failure`: what still fails though there is a report.
+        """
         if report is self._told and not self._wrong:
             return ()
         now = datetime.now(UTC)
@@ -96,12 +99,13 @@ class Teller:
             return _messages(report, fresh, unread)
 
         self._told = report
-        return self._tell(news, now, standing={*found, *holes})
+        failing = () if failure is None else (_failed(failure),)
+        return self._tell(news, now, standing={*found, *holes, *failing})
 
     def tell_failure(self, error: Exception) -> tuple[str, ...]:
         """That a run failed; returns as `tell` does."""
         now = datetime.now(UTC)
-        thing = f"{_FAILED}{type(error).__name__}"
+        thing = _failed(error)
 
         def news(told: Told, way: str) -> Iterator[_News]:
             if told.is_new(way, thing, 0):
@@ -123,7 +127,8 @@ class Teller:
                 for way in self._ways:
                     why = self._tell_by(way, news, told, now)
                     wrong |= {way.mark: why} if why else {}
-                self._unkept = told.ways if told.problem else {}
+                if told.problem or told.written:
+                    self._unkept = told.ways if told.problem else {}
                 wrong |= {"kept": told.problem} if told.problem else {}
         except Busy as error:
             wrong["told"] = f"Not told: {error.message} {_AGAIN}"
@@ -148,6 +153,10 @@ class Teller:
             told.add(way.mark, each.things, now)
         self._pauses.pop(way.mark, None)
         return ""
+
+
+def _failed(error: Exception) -> str:
+    return f"{_FAILED}{type(error).__name__}"
 
 
 def _hole(gap: CoverageGap) -> str:

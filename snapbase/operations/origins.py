@@ -12,10 +12,11 @@ from snapbase.operations.approve import claimed_identity
 from snapbase.operations.diff import against_baseline
 from snapbase.operations.rotation import Window, judged_by
 from snapbase.operations.witnesses import Witnesses
-from snapbase.rotation.cohort import Approved, Cohort, Passage
+from snapbase.rotation.cohort import Approved, Cohort
 from snapbase.rotation.deeds import UNTOLD
 from snapbase.rotation.origin import Evidence, said_by
 from snapbase.rotation.rhythm import History, Proposal
+from snapbase.rotation.verdict import Passage
 from snapbase.store import Store
 from snapbase.store.baselines import Sign
 from snapbase.store.cohorts import encode, entry, subject

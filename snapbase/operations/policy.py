@@ -82,7 +82,7 @@ def chosen(cloud: str, globs: Sequence[str] = ()) -> tuple[Collector, ...]:
 
 
 def permissions(cloud: str, kinds: Sequence[Collector], skip: Sequence[str] = ()) -> list[str]:
-    """What the cloud must allow to find its accounts and to read the kinds there, and its logs without those to skip."""
+    """What the cloud must allow to find its accounts and to read the kinds there and the logs that are not to skip."""
     read = (name for kind in kinds for name in kind.permissions)
     return sorted({*_ENTERING[cloud], *log_permissions(cloud, skip), *read})
 

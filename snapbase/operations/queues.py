@@ -10,6 +10,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -133,6 +134,7 @@ class Queues:
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
         self._delivered: Counter[tuple[str, str]] = Counter()
         self._notes: dict[str, str] = {}
+        self._since: datetime | None = None
         for queue in configured(config):
             # Nobody waits for a thread that waits for a cloud: it ends with the process.
             threading.Thread(target=self._listen, args=(queue,), name=f"queue-{queue.cloud}", daemon=True).start()
@@ -156,6 +158,14 @@ class Queues:
             self._hints.clear()
         return found
 
+    def pass_over(self, before: datetime) -> None:
+        """What was done before is no news from now on: everything was read since.
+
+        A queue that keeps for days what it gives again every few seconds would have it all read again for ever.
+        """
+        with self._lock:
+            self._since = before
+
     def notes(self) -> dict[str, str]:
         """What must be said of the queues now, by what it is about."""
         with self._lock:
@@ -171,7 +181,7 @@ class Queues:
         while not self._ended.is_set():
             try:
                 handle = handle or queue.sign_in(queue.entry, runtime)
-                found = queue.receive(handle, queue.name)
+                is_new = self._took(queue, queue.receive(handle, queue.name))
             except Interrupted:
                 break
             except Exception as error:
@@ -182,7 +192,7 @@ class Queues:
                 continue
             failures = 0
             self._say(queue, "heard", "")
-            if not self._took(queue, found):
+            if not is_new:
                 self._ended.wait(_BREATH)
         runtime.close()
 
@@ -190,7 +200,8 @@ class Queues:
         """Keeps what is new and may have changed something; whether any message was new."""
         with self._lock:
             new = [self._first((queue.name, each)) for each in found.messages]
-            fresh = [each for each in found.events if touches(each) and self._first((each.cloud, each.id, each.result))]
+            late = [each for each in found.events if self._since is None or each.at >= self._since]
+            fresh = [each for each in late if touches(each) and self._first((each.cloud, each.id, each.result))]
             self._hints.extend(fresh)
             if fresh:
                 self._woken.set()

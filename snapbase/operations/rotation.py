@@ -10,26 +10,12 @@ from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.model import Pin, Run, Scope, State
 from snapbase.operations.witnesses import Witnesses
-from snapbase.rotation.cohort import (
-    SUBJECT,
-    Approved,
-    Around,
-    Fate,
-    Jury,
-    Passage,
-    Place,
-    PolicyNow,
-    Verdict,
-    by_name,
-    cover,
-    judge_covered,
-    place_of,
-    policy_of,
-)
+from snapbase.rotation.cohort import SUBJECT, Approved, Place, PolicyNow, by_name, place_of, policy_of
 from snapbase.rotation.deeds import UNTOLD
 from snapbase.rotation.ledger import Ledger, stopped, stopped_change, stopped_entry
 from snapbase.rotation.origin import ACTOR, Origin, is_named, origins_of, said_by
 from snapbase.rotation.rhythm import digest_of
+from snapbase.rotation.verdict import Around, Fate, Jury, Passage, Verdict, cover, judge_covered
 from snapbase.store import Store
 
 _BATCH = 1_000

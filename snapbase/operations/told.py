@@ -34,6 +34,7 @@ class Told:
     ways: dict[str, dict[str, Entry]] = field(default_factory=dict)
     problem: str = ""
     """Why it cannot be kept: all of it will be told again."""
+    written: bool = False
 
     def is_new(self, way: str, thing: str, rank: int) -> bool:
         """Not told by this way yet, or not as bad."""
@@ -73,6 +74,7 @@ class Told:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self.path)
+            self.written = True
         except OSError as error:
             self.problem = f"What was told cannot be kept in {self.path}: {error.strerror}."
 

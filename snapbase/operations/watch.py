@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from snapbase.audit.attribute import Certainty, attribute
 from snapbase.audit.log import audit_logs
@@ -43,6 +43,9 @@ _CALM = 5.0
 """Seconds from the end of a round to one that a queue began, at least: who can send to it may not keep us busy."""
 _SKEW = timedelta(minutes=5)
 """How far a cloud's clock may be ahead of ours."""
+_LAG = timedelta(hours=1)
+"""How long before everything was read a thing was done that a queue need not tell any more: clocks differ, and what
+had only begun may not have been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Round:
     notes: tuple[str, ...] = ()
     """What must be said of the watch itself."""
     failure: SnapbaseError | None = None
-    """Why nothing at all could be read."""
+    """Why not even one cloud could be read when everything was to be; it stands until that works again."""
 
 
 def rounds(
@@ -90,12 +93,13 @@ def _rounds(watch: "_Watch", count: int | None) -> Iterator[Round]:
         except CredentialsError as error:
             if watch.whole is None:
                 raise
-            found = Round(whole=watch.whole, notes=watch.news({"credentials": error.message}), failure=error)
+            watch.failure = error
+            found = Round(whole=watch.whole, notes=watch.news({"credentials": error.message}))
         except (SnapbaseError, Interrupted):
             if stop.is_set():
                 return
             raise
-        yield found
+        yield replace(found, failure=watch.failure)
         number += 1
         if count is not None and number >= count:
             return
@@ -117,6 +121,7 @@ class _Watch:
         self, store: Store, config: Config, stop: threading.Event, clock: Callable[[], float], queues: Queues
     ) -> None:
         self.whole: Report | None = None
+        self.failure: SnapbaseError | None = None
         self.store, self.stop, self.clock = store, stop, clock
         self._config, self._queues = config, queues
         self._full_at: float | None = None
@@ -154,7 +159,10 @@ class _Watch:
 
     def _full(self, now: float) -> Round:
         first, self._full_at, self._asked_at = self._full_at is None, now, now
+        began = datetime.now(UTC)
         done = collect(self.store, self._config, Selection(), progress=lambda _: None, stop=self.stop)
+        self.failure = None
+        self._queues.pass_over(began - _LAG)
         # Events that came while all was read may be about what had been read by then.
         self._told = done.told
         self._pending.clear()

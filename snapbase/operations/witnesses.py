@@ -5,8 +5,8 @@ from datetime import datetime
 
 from snapbase.audit.attribute import Index, spellings
 from snapbase.model import Cloud, State
-from snapbase.rotation.cohort import Passage
 from snapbase.rotation.deeds import UNTOLD, Deeds, deeds_of
+from snapbase.rotation.verdict import Passage
 from snapbase.store import Store
 
 

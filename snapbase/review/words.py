@@ -135,6 +135,8 @@ def _value(value: Json) -> str:
         return "on" if value else "off"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(each) for each in value) or "none"
     return str(value)
 
 
@@ -163,13 +165,14 @@ def story(found: Story) -> RenderableType:
     """One snapshot's whole story: every stretch of its life, its words of its own, its approvals."""
     parts: list[RenderableType] = [Text(), Text("STORY", "bold")]
     versions = found.versions[-_VERSIONS:]
+    first = "first seen" if found.kept_since is None else "already there; what was before was pruned"
     if len(versions) < len(found.versions):
         parts.append(Text(f"{len(found.versions) - len(versions)} older versions are not shown.", DIM))
     before: Mapping[str, Json] | None = None
     for version in versions:
         now = _entries(version.listed)
         until = f"{version.closed_at:%Y-%m-%d %H:%M}" if version.closed_at else "now"
-        changed = _changed(before, now) or ("first seen" if version is found.versions[0] else "")
+        changed = _changed(before, now) or (first if version is found.versions[0] else "")
         when = Text(f"{version.opened_at:%Y-%m-%d %H:%M} → {until}")
         parts.append(when.append(f"  {plain(changed, 300)}" if changed else "", DIM))
         seen = version.listed

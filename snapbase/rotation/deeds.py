@@ -39,6 +39,8 @@ _SERVICES = frozenset(
 among them (EventBridge Scheduler, Image Builder, CloudFormation, Resource Manager): who may give orders can use it."""
 _LINKED = re.compile(r":role/aws-service-role/([^/]+)/")
 """Roles that only the service in their path can assume (IAM User Guide, "Service-linked roles")."""
+_LET_GO = frozenset({"backup:DisassociateRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"})
+"""After these the service deletes it, by itself and sooner than its plan says, or lists it no more."""
 _DONE = frozenset({Result.SUCCEEDED, Result.STARTED})
 _EARLIEST, _LATEST = timedelta(days=1), timedelta(minutes=15)
 """How long before the creation time that a cloud gives the order can lie (RDS sets it when the snapshot is ready), and
@@ -92,7 +94,8 @@ def _maker(made: datetime | None, events: Iterable[Event]) -> Doer | None:
 
 def _deleters(made: datetime | None, events: Iterable[Event], went_at: datetime | None) -> Iterator[Doer]:
     for event in events:
-        is_end = event.action == Action.DELETE and went_at is not None and event.at <= went_at
+        ends = event.action == Action.DELETE or event.name in _LET_GO
+        is_end = ends and went_at is not None and event.at <= went_at
         if is_end and (made is None or event.at >= made) and (doer := _doer(event)):
             yield doer
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 from snapbase.diff import PRESENCE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.model import Json, Scope
-from snapbase.rotation.cohort import EARLY, SUBJECT, Approved, Cohort, Fate, Passage, Place, Verdict
+from snapbase.rotation.cohort import SUBJECT, Approved, Cohort, Place
+from snapbase.rotation.verdict import EARLY, Fate, Passage, Verdict
 
 EXAMPLES = 3
 _VALUES = 20

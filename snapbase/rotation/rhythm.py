@@ -16,19 +16,11 @@ from typing import NamedTuple, TypeVar
 
 from snapbase.diff import entries
 from snapbase.model import Grant, State
-from snapbase.rotation.cohort import (
-    Cohort,
-    Passage,
-    Place,
-    Rhythm,
-    by_name,
-    is_old_enough,
-    place_of,
-    policy_of,
-)
+from snapbase.rotation.cohort import Cohort, Place, Rhythm, by_name, is_old_enough, place_of, policy_of
 from snapbase.rotation.deeds import UNTOLD, Deeds
 from snapbase.rotation.origin import Evidence, Origin, origins_of
 from snapbase.rotation.posture import destination_of, posture_of
+from snapbase.rotation.verdict import Passage
 
 SAMPLES = 20
 _RARE = 0.01
@@ -70,7 +62,8 @@ class _Had:
 
     live: int = 0
     ages: list[float] = field(default_factory=list)
-    deleters: set[str] = field(default_factory=set)
+    deleters: dict[str, list[float]] = field(default_factory=dict)
+    """How old those became that each deleted."""
 
 
 @dataclass(slots=True)
@@ -126,7 +119,6 @@ def _add(draft: _Draft, origin: Origin, passage: Passage, deeds: Deeds) -> None:
         _maker(origin, deeds),
     )
     had = draft.facts.setdefault(facts, _Had())
-    had.deleters |= _deleters(origin, deeds)
     draft.seen += 1
     series = draft.series.setdefault((place, origin.strain), _Series())
     made = resource.created_at.timestamp() if resource.created_at else None
@@ -141,6 +133,8 @@ def _add(draft: _Draft, origin: Origin, passage: Passage, deeds: Deeds) -> None:
         age = passage.went_at.timestamp() - made
         series.ages.append(age)
         had.ages.append(age)
+        for name in _deleters(origin, deeds):
+            had.deleters.setdefault(name, []).append(age)
     told = resource.attributes.get("kept_days") or resource.attributes.get("retention_days")
     if isinstance(told, int) and told > 0:
         series.told = told * 24
@@ -177,6 +171,11 @@ def _proposal(name: str, draft: _Draft, at: datetime, policies: Mapping[str, Seq
     series: dict[Place, dict[str, Rhythm]] = {}
     for facts in regular:
         series.setdefault(facts.place, {})[facts.strain] = rhythms[facts.place, facts.strain]
+    deleters = _counted(
+        (name, _on_time(ages, rhythms[facts.place, facts.strain].keep))
+        for facts in regular
+        for name, ages in draft.facts[facts].deleters.items()
+    )
     grants = _counted((facts.grants, count) for facts, count in regular.items())
     cohort = Cohort(
         origin=name,
@@ -188,14 +187,14 @@ def _proposal(name: str, draft: _Draft, at: datetime, policies: Mapping[str, Seq
         destinations=frozenset(facts.destination for facts in regular),
         postures=_postures(regular),
         policy=digest_of(policy) if policy else "",
-        actors=frozenset(name for facts in regular for name in (facts.maker, *draft.facts[facts].deleters) if name),
+        actors=frozenset({facts.maker for facts in regular if facts.maker} | {*(+deleters)}),
     )
     return Proposal(
         cohort=cohort,
         live=draft.live,
         seen=draft.seen,
         went=draft.seen - draft.live,
-        rare=tuple(_rare(regular)),
+        rare=tuple(_rare(regular, +deleters)),
         samples=tuple(uid for _, uid in draft.samples),
         policy=policy.resource.address if policy else "",
     )
@@ -300,7 +299,7 @@ def _counted(pairs: Iterable[tuple[_T, int]]) -> Counter[_T]:
     return found
 
 
-def _rare(regular: Mapping[_Facts, int]) -> Iterator[tuple[str, str, int]]:
+def _rare(regular: Mapping[_Facts, int], deleters: Counter[str]) -> Iterator[tuple[str, str, int]]:
     pairs = list(regular.items())
     counted: list[tuple[str, Counter[str]]] = [
         ("key", _counted((facts.key, count) for facts, count in pairs)),
@@ -309,6 +308,7 @@ def _rare(regular: Mapping[_Facts, int]) -> Iterator[tuple[str, str, int]]:
         ("destination", _counted((facts.destination, count) for facts, count in pairs)),
         ("posture", _counted((f"{name}: {value}", count) for facts, count in pairs for name, value in facts.posture)),
         ("maker", _counted((facts.maker, count) for facts, count in pairs if facts.maker)),
+        ("deleter", deleters),
         ("region", _counted((f"{each.place.scope.account}/{each.place.scope.location}", n) for each, n in pairs)),
     ]
     few = max(1, sum(regular.values()) * _RARE)

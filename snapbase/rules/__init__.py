@@ -74,10 +74,13 @@ def _finding(rule: Rule, verdict: Verdict, change: Change, context: Context) -> 
     )
 
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
+
+
 def _fingerprint(rule: Rule, change: Change) -> str:
     """The same entry with the same value is the same finding in every run; another value is another finding."""
     worth = change.exposure and [change.exposure.trust, change.exposure.effect]
-    text = json.dumps([rule.id, change.uid, change.entry, change.type, change.now, worth], sort_keys=True, default=str)
+    text = _JSON.encode([rule.id, change.uid, change.entry, change.type, change.now, worth])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -28,11 +28,23 @@ from snapbase.rules.timeline import CHANGES, Timeline
 
 
 def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
-    for attempts in (False, True):
-        for share in foreign_shares(timeline, estate, attempts=attempts):
-            made = _made(share, timeline, estate)
-            if made is not None and (timeline.is_fresh(share.event) or timeline.is_fresh(made)):
-                yield _sighting(share, made, timeline, estate)
+    for share in foreign_shares(timeline, estate):
+        made = _made(share, timeline, estate)
+        if made is not None and (timeline.is_fresh(share.event) or timeline.is_fresh(made)):
+            yield _sighting([share], made, timeline, estate)
+    for made, tries in _refused(timeline, estate):
+        if any(timeline.is_fresh(each) for each in (made, *(share.event for share in tries))):
+            yield _sighting(tries, made, timeline, estate)
+
+
+def _refused(timeline: Timeline, estate: Estate) -> Iterator[tuple[Event, list[Share]]]:
+    """Tries of one session to give one thing to the same holder: however often, said once."""
+    found: dict[tuple[int, str, str], tuple[Event, list[Share]]] = {}
+    for share in foreign_shares(timeline, estate, attempts=True):
+        made = _made(share, timeline, estate)
+        if made is not None:
+            found.setdefault((id(made), who(share.event), share.holder), (made, []))[1].append(share)
+    yield from found.values()
 
 
 def _made(share: Share, timeline: Timeline, estate: Estate) -> Event | None:
@@ -44,30 +56,40 @@ def _made(share: Share, timeline: Timeline, estate: Estate) -> Event | None:
     return made if is_same and event.at - made.at <= estate.tuning.window else None
 
 
-def _sighting(share: Share, made: Event, timeline: Timeline, estate: Estate) -> Sighting:
-    event = share.event
+def _sighting(shares: list[Share], made: Event, timeline: Timeline, estate: Estate) -> Sighting:
+    """Of one share, or of several tries at the same."""
+    share = shares[0]
+    event, told = share.event, tuple(each.event for each in shares)
     done = event.result in CHANGES
     taken = [each for each in timeline.later(event, Action.COPY, Action.RESTORE) if each.result in CHANGES]
     is_usual = not timeline.is_new(event, estate.tuning.window) and timeline.knows(event)
     base = share.severity if done else Severity.MEDIUM
-    shown = (made, event, *taken)
+    shown = (made, *sorted((*told, *taken), key=lambda each: (each.at, each.id)))
     after = lasting(event.at - made.at)
     return Sighting(
         severity=estate.severity(step(base, 1) if is_usual and done else base, shown),
-        title=f"{who(event)} made a snapshot and {'shared' if done else 'tried to share'} it with {share.holder}",
+        title=f"{who(made)} made a snapshot and {_by_another(made, event)}{'shared' if done else 'tried to share'} it"
+        f" with {share.holder}",
         detail=sentences(
             f"{few(event.subjects[:1])} of {few([made.source], 1)}, {after} after it was made."
             if made.source
             else f"{few(event.subjects[:1])}, {after} after it was made.",
+            "Both are sessions of one identity." if _by_another(made, event) else "",
+            f"Tried {len(told):,} times." if len(told) > 1 else "",
             "This actor shared before." if is_usual else "",
             f"Used since by {who(taken[0])}." if taken else "",
-            where((event,)),
+            where(told),
         ),
         events=shown,
         subject=event.subjects[0] if event.subjects else "",
         principal=share.principal,
         judgement=share.judgement,
     )
+
+
+def _by_another(made: Event, event: Event) -> str:
+    """The session that shared, where it is not the one that made: nothing says that one person was both."""
+    return "" if who(made) == who(event) else f"{who(event)} "
 
 
 _MADE, _SHARED = did(Action.CREATE, 1), did(Action.SHARE, 3)
@@ -92,6 +114,7 @@ DETECTION = Detection(
         case("by one who shares usually", line(_MADE, _SHARED, **used_to(Action.SHARE)), Severity.HIGH),
         case("share refused", line(_MADE, failed(_SHARED)), Severity.MEDIUM),
         case("share as a dry run", line(_MADE, failed(_SHARED, Result.DRY_RUN)), None),
+        case("share refused twice", line(_MADE, failed(_SHARED), failed(did(Action.SHARE, 5))), Severity.MEDIUM),
         case("with a partner", line(_MADE, did(Action.SHARE, 3, targets=_TO_PARTNER)), None),
         case("approved", line(_MADE, _SHARED), None, estate(known(approved=frozenset({STRANGER})))),
         case("taken back only", line(_MADE, did(Action.UNSHARE, 3)), None),

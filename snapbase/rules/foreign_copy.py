@@ -1,6 +1,6 @@
 """A foreign account used a snapshot of ours, or was sent a copy: the share is not a risk any more, the data is gone."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from snapbase.event import Action, ActorKind, Event
@@ -28,6 +28,8 @@ from snapbase.rules.example_events import (
 from snapbase.rules.timeline import CHANGES, Timeline
 from snapbase.trust import Judgement
 
+_MEMBERS_ONLY = "AWS Backup copies only between accounts of one organisation: this one was in it then."
+"""AWS Backup Developer Guide, "Creating backup copies across AWS accounts"."""
 _USES = (Action.COPY, Action.RESTORE, Action.MOUNT, Action.EXPORT, Action.READ_BLOCKS, Action.CREATE)
 
 
@@ -42,19 +44,20 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
             uses.setdefault((event.cloud, taker, event.subjects[0]), (judgement, []))[1].append(event)
     for (_, taker, subject), (judgement, events) in uses.items():
         yield _sighting(taker, subject, judgement, events, estate)
-    yield from _sent(timeline, estate)
+    yield from _sent(timeline, estate, {id(each) for _, events in uses.values() for each in events})
 
 
-def _sent(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
-    """Copies that one of ours, or a schedule, put into a foreign account's vault."""
+def _sent(timeline: Timeline, estate: Estate, told: Collection[int]) -> Iterator[Sighting]:
+    """Copies into a foreign account's vault, whoever put them there, without what is told as a use already."""
     sent: dict[tuple[str, Principal, str], tuple[Judgement, list[Event]]] = {}
     for event in timeline.fresh(Action.COPY):
-        if not event.subjects or not is_copy(event) or event.actor.kind == ActorKind.FOREIGN:
+        if not event.subjects or not is_copy(event) or id(event) in told:
             continue
         known = estate.known(event)
         for taker in event.targets:
             judgement = estate.judge(taker, event)
-            if judgement.trust.foreign and not (known and any(each.id == taker.id for each in known.approved)):
+            approved = known is not None and any(each.id == taker.id for each in known.approved)
+            if judgement.trust.foreign and not approved:
                 sent.setdefault((event.cloud, taker, event.actor.principal), (judgement, []))[1].append(event)
     for (_, taker, _), (judgement, events) in sent.items():
         for done in (True, False):
@@ -72,6 +75,7 @@ def _sending(taker: Principal, judgement: Judgement, events: list[Event], estate
         detail=sentences(
             f"{first.at:%Y-%m-%d %H:%M} UTC, {first.name}" + (f", {len(events):,} times." if len(events) > 1 else "."),
             "What is there is out of our reach." if done else "",
+            _MEMBERS_ONLY if done and first.name.startswith("backup:") else "",
             where(events),
         ),
         events=tuple(events),
@@ -164,6 +168,10 @@ DETECTION = Detection(
         case("an approved holder", line(_COPIED), None, estate(known(approved=frozenset({STRANGER})))),
         case("sent by one of ours", line(_SENT), Severity.CRITICAL),
         case("sent by a plan", line(replace(_SENT, actor=BACKUP)), Severity.CRITICAL),
+        case("sent by a partner", line(replace(_SENT, actor=replace(THIEF, id=PARTNER, account=PARTNER))),
+             Severity.CRITICAL),
+        case("taken by the one it was sent to", line(replace(_SENT, actor=THIEF)), Severity.CRITICAL),
+        case("taken so, of what the inventory has not", line(replace(_SENT, actor=THIEF)), Severity.CRITICAL, estate()),
         case("sending it was refused", line(failed(_SENT)), Severity.MEDIUM),
         case("sent to a partner", line(replace(_SENT, targets=(Principal(PrincipalKind.ACCOUNT, PARTNER),))), None),
         case("sent to an approved holder", line(_SENT), None, estate(known(approved=frozenset({STRANGER})))),

@@ -47,7 +47,9 @@ def _by_id(jobs: Iterable[Event], asked: Iterable[Event]) -> Iterator[tuple[Even
             named.setdefault((event.account, f"{sort}-job/{number}".lower()), event)
     for job in jobs:
         one = named.get((job.account, job.id.lower())) if job.cloud == Cloud.AWS else None
-        if one is not None and one.action == job.action:
+        # That a service says where it ended must not make its own what somebody asked for.
+        unasked = one is not None and one.actor.kind == ActorKind.SERVICE != job.actor.kind
+        if one is not None and one.action == job.action and not unasked:
             yield key_of(job), key_of(one)
 
 

@@ -1,6 +1,6 @@
 """One thing seen several times (a snapshot, its recovery point, an image of it) is one finding that names them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from snapbase.diff import Change, ChangeType
@@ -33,7 +33,9 @@ def _subject(change: Change) -> str | None:
     return change.state.resource.subject if change.state else None
 
 
-def _with_views(finding: Finding, views: Iterable[Told]) -> Finding:
+def _with_views(finding: Finding, views: Sequence[Told]) -> Finding:
+    if not views:
+        return finding
     said = [finding.detail] if finding.detail else []
     also, covers = list(finding.also), list(finding.covers)
     for view, change in views:

@@ -1,5 +1,7 @@
 """A guardrail that protects snapshots was taken down: block public access, a lock, immutability, a key."""
 
+from math import inf
+
 from snapbase.diff import Change, ChangeType
 from snapbase.finding import Attack, Severity
 from snapbase.model import Json, ResourceType
@@ -30,6 +32,8 @@ _KEPT = frozenset(
 )
 """How long something is kept; less of it is weaker, and none is weakest. A policy with several rules has one for each,
 which the rule's name follows: `retention_days daily`."""
+_FOREVER = ("always", -1)
+"""-1: Redshift API reference, ManualSnapshotRetentionPeriod."""
 _KEY_DOWN = frozenset({"Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable"})
 
 
@@ -57,6 +61,8 @@ def _kept_shorter(change: Change) -> bool:
 
 def _length(value: Json) -> float | None:
     """Days, or seconds as GCP writes them (`86400s`); only ever compared with another of the same setting."""
+    if value in _FOREVER:
+        return inf
     text = str(value).removesuffix("s")
     return float(text) if text.replace(".", "", 1).isdecimal() else None
 
@@ -88,6 +94,10 @@ RULE = Rule(
         Example("kept for a day instead of a month", modified("retention_days", 30, 1), Severity.HIGH),
         Example("kept no longer than anybody likes", modified("retention_days", 30, None), Severity.HIGH),
         Example("by one rule of a plan", modified("retention_days daily", 30, 1), Severity.HIGH),
+        Example("a month instead of always", modified("retention_days daily", "always", 30), Severity.HIGH),
+        Example("always instead of a month", modified("retention_days daily", 30, "always"), None),
+        Example("a week instead of for ever", modified("retention_days", -1, 7), Severity.HIGH),
+        Example("for ever instead of a week", modified("retention_days", 7, -1), None),
         Example("in seconds", modified("minimum_retention", "864000s", "86400s"), Severity.HIGH),
         Example("kept for longer", modified("retention_days", 1, 30), None),
         Example(

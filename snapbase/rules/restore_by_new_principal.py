@@ -1,6 +1,7 @@
 """A disk, machine or database made of a snapshot by somebody who never made one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from snapbase.event import Action, Actor, ActorKind, Event, Result
 from snapbase.finding import Attack, Severity
@@ -9,6 +10,9 @@ from snapbase.rules.estate import Estate
 from snapbase.rules.example_events import BACKUP, DLM, EVE, OPS, THIEF, case, did, estate, failed, line, used_to
 from snapbase.rules.mount_by_new_principal import mounted
 from snapbase.rules.timeline import CHANGES, Timeline, by_actor
+
+_JOB = "backup:RestoreJob"
+"""By AWS Backup's own list, until the event that asked for it is read."""
 
 
 def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
@@ -27,8 +31,9 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
 
 
 def _is_unnamed(event: Event) -> bool:
-    """A service's own list tells of it, and no log of who asked: it was not read, or left that out."""
-    return bool(event.actor.via) and not event.actor.principal
+    """A service's own list tells of it, and no log of who asked: it was not read, or left that out. The role that a job
+    worked with is anybody's who may pass it."""
+    return bool(event.actor.via) and (not event.actor.principal or event.name == _JOB)
 
 
 def _sighting(events: list[Event], timeline: Timeline, estate: Estate, *, done: bool) -> Sighting:
@@ -56,6 +61,7 @@ def _sighting(events: list[Event], timeline: Timeline, estate: Estate, *, done: 
 
 
 _MADE = did(Action.RESTORE, 1, made="vol-9")
+_JOBBED = did(Action.RESTORE, 1, replace(OPS, via="backup.amazonaws.com"), name=_JOB)
 _LATER = did(Action.RESTORE, 4000, made="vol-10")
 
 DETECTION = Detection(
@@ -83,6 +89,8 @@ DETECTION = Detection(
              line(_MADE, did(Action.MOUNT, 3, subjects=("vol-9",), source="vol-9")), None),
         case("for nobody whom a log names",
              line(did(Action.RESTORE, 1, Actor("", via="Azure Backup"))), Severity.MEDIUM),
+        case("by a job, with a role that does so usually",
+             line(_JOBBED, **used_to(Action.RESTORE, _JOBBED.actor)), Severity.MEDIUM),
         case("by a schedule", line(did(Action.RESTORE, 1, Actor("", ActorKind.SERVICE, via="Azure Backup"))), None),
         case("AWS Backup tests a restore", line(did(Action.RESTORE, 1, BACKUP)), None),
         case("a lifecycle service", line(did(Action.RESTORE, 1, DLM)), None),

@@ -13,6 +13,12 @@ from snapbase.trust import TrustClass
 
 _TAKES = frozenset(Access)
 """Accesses that let data out; any other only lets somebody bring data in."""
+_MEMBERS_ONLY = (
+    "AWS Backup copies only between accounts of one organisation: this one is in ours and we do not know it, or it "
+    "gets nothing while it is outside."
+)
+"""AWS Backup Developer Guide, "Creating backup copies across AWS accounts". No reason to be calm: who may write plans
+may be able to have an account made or invited, and one that leaves takes its copies along."""
 
 
 def _judge(change: Change, context: Context) -> Verdict | None:
@@ -26,7 +32,8 @@ def _judge(change: Change, context: Context) -> Verdict | None:
         return None
     count = context.below.get(change.uid, 0)
     held = f"{count:,} snapshot{'' if count == 1 else 's'} in it now." if count else ""
-    detail = " ".join(filter(None, (f"By {exposure.grant.mechanism}.", held, notes(exposure))))
+    members = _MEMBERS_ONLY if exposure.grant.mechanism == "backup:CopyActions" and exposure.trust.foreign else ""
+    detail = " ".join(filter(None, (f"By {exposure.grant.mechanism}.", held, notes(exposure), members)))
     return Verdict(_severity(exposure), f"Standing share: {holder(exposure)} can {_words(exposure)}", detail)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from snapbase.diff import Candidate
 from snapbase.event import Event
 from snapbase.model import Approval, Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
-from snapbase.rotation.cohort import Passage
+from snapbase.rotation.verdict import Passage
 from snapbase.store import (
     baselines,
     bundle,
@@ -35,7 +35,7 @@ from snapbase.store import (
 )
 from snapbase.store.cohorts import Approvals
 from snapbase.store.database import connect, reading, words, writing
-from snapbase.store.horizon import as_of
+from snapbase.store.horizon import Stretch, as_of
 from snapbase.store.locking import locked
 from snapbase.store.present import Points
 from snapbase.store.record import Recorded
@@ -208,7 +208,7 @@ class Store:
         with as_of(self._engine, rev) as connection:
             yield from history.states(connection, rev, kinds=kinds, accounts=accounts, match=match)
 
-    def history(self, uid: str) -> list[tuple[datetime, datetime | None, int, State]]:
+    def history(self, uid: str) -> list[Stretch]:
         with reading(self._engine) as connection:
             return horizon.told(connection, history.history(connection, uid))
 

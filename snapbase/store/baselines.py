@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -111,11 +110,19 @@ def pins_of(connection: Connection, first: int, last: int) -> tuple[Pin, ...]:
 
 
 def _pins(connection: Connection, first: int, last: int) -> list[tuple[int, Pin]]:
-    columns = tables.pin.c
-    query = select(tables.pin).where(columns.baseline_id >= first, columns.baseline_id <= last)
-    rows = connection.execute(query.order_by(columns.id.desc())).mappings()
+    pin = tables.pin.c
+    value = (pin.subject, pin.entry, pin.rev, pin.trust_id, pin.held)
+    query = select(pin.baseline_id, pin.origin, *value, pin.who, pin.at, pin.why, pin.ticket, pin.until)
+    query = query.where(pin.baseline_id >= first, pin.baseline_id <= last).order_by(pin.id.desc())
     approvals: dict[tuple[Any, ...], Approval] = {}
-    return [(row["baseline_id"], _pin(row, approvals)) for row in rows]
+    found: list[tuple[int, Pin]] = []
+    for line, origin, subject, entry, rev, trust_id, held, *said in connection.execute(query).all():
+        key = (origin or line, *said)
+        approval = approvals.get(key)  # thousands of pins share one
+        if approval is None:
+            approval = approvals[key] = _said(*key)
+        found.append((line, Pin(subject, entry, rev, trust_id, approval, bool(held))))
+    return found
 
 
 def effective(connection: Connection, baseline_id: int | None) -> tuple[Baseline | None, tuple[Pin, ...]]:
@@ -179,7 +186,7 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Baseline:
         run_id=row["run_id"],
         rev=row["rev"],
         trust_id=row["trust_id"],
-        approval=_as_approval(row, row["id"]),
+        approval=_said(row["id"], row["who"], row["at"], row["why"], row["ticket"], row["until"]),
         entries=row["entries"],
         claimed=orjson.loads(row["claimed"]),
         hash=row["hash"],
@@ -190,16 +197,5 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Baseline:
     )
 
 
-def _pin(row: RowMapping, approvals: dict[tuple[Any, ...], Approval]) -> Pin:
-    """Thousands of pins share one approval."""
-    line = row["origin"] or row["baseline_id"]
-    key = (line, row["who"], row["at"], row["why"], row["ticket"], row["until"])
-    approval = approvals.get(key)
-    if approval is None:
-        approval = approvals[key] = _as_approval(row, line)
-    return Pin(row["subject"], row["entry"], row["rev"], row["trust_id"], approval, bool(row["held"]))
-
-
-def _as_approval(row: Mapping[str, Any] | RowMapping, baseline_id: int) -> Approval:
-    until: datetime | None = codec.optional_moment(row["until"])
-    return Approval(row["who"], codec.moment(row["at"]), row["why"], row["ticket"], until, baseline_id)
+def _said(line: int, by: str, at: str, reason: str, ticket: str, until: str | None) -> Approval:
+    return Approval(by, codec.moment(at), reason, ticket, codec.optional_moment(until), line)

@@ -25,18 +25,18 @@ _PRAGMAS = (
 
 
 def show(url: str) -> str:
-    """The store's place for people, without its password."""
+    """The store's place for people, without its password, which a parameter can hold, too."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return parsed.database or "memory"
-    return parsed.render_as_string(hide_password=True)
+    return parsed.set(query={}).render_as_string(hide_password=True)
 
 
 def connect(url: str, *, write: bool) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://…`; raises `StoreError` where that cannot be."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         raise StoreError("The store's URL cannot be read.", hint="Write sqlite:////path or postgresql://…") from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, write=write)
@@ -95,8 +95,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    with words(), engine.connect() as connection, connection.begin():
-        yield connection
+    """One picture of the store for as long as it takes: SQLite gives no other, PostgreSQL has to be asked for it."""
+    with words(), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

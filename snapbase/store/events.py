@@ -159,7 +159,7 @@ def prune(
     connection: Connection, before: datetime, bound: Collection[tuple[str, str]] = (), limit: int | None = None
 ) -> int:
     """Forgets what happened before a moment, but for some events (cloud, id); returns how many, `limit` at most."""
-    old = forgotten(connection, before, bound)[:limit]
+    old = forgotten(connection, before, bound, limit)
     for start in range(0, len(old), _IN):
         part = old[start : start + _IN]
         connection.execute(delete(event_subject).where(event_subject.c.event_id.in_(part)))
@@ -167,12 +167,16 @@ def prune(
     return len(old)
 
 
-def forgotten(connection: Connection, before: datetime, bound: Collection[tuple[str, str]] = ()) -> list[int]:
+def forgotten(
+    connection: Connection, before: datetime, bound: Collection[tuple[str, str]] = (), limit: int | None = None
+) -> list[int]:
     """The rows that `prune` deletes. The newest one stays: its number says what was looked at already."""
     newest = select(func.max(event.c.id)).scalar_subquery()
     old = select(event.c.id).where(event.c.at < codec.stamp(before), event.c.id < newest).order_by(event.c.at)
     spared = set(_known(connection, list(bound)).values())
-    return [row for row in connection.execute(old).scalars() if row not in spared]
+    if limit is not None:
+        old = old.limit(limit + len(spared))
+    return [row for row in connection.execute(old).scalars() if row not in spared][:limit]
 
 
 def read_until(connection: Connection) -> dict[tuple[str, str, str], tuple[datetime, datetime]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, Table, Text, delete, insert, select
 
@@ -27,8 +27,16 @@ horizon = Table(
     Column("pruned_at", Text, nullable=False),
 )
 
-Stretch: TypeAlias = tuple[datetime, datetime | None, int, State]
-"""Of a resource's life: (from, until, revision, state)."""
+
+class Stretch(NamedTuple):
+    """Of a resource's life, between two changes of it."""
+
+    since: datetime
+    until: datetime | None
+    rev: int
+    state: State
+    older: bool = False
+    """It began before the horizon; since when it was so is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,13 @@ def as_of(engine: Engine, *revs: int, pins: bool = False) -> Iterator[Connection
         yield connection
 
 
-def told(connection: Connection, stretches: list[Stretch]) -> list[Stretch]:
+def told(connection: Connection, stretches: Iterable[tuple[datetime, datetime | None, int, State]]) -> list[Stretch]:
     """Of a resource's life what is known for sure: it begins with the horizon, where it is older."""
     kept = read(connection)
-    if kept is None:
-        return stretches
     found = []
     for since, until, rev, state in stretches:
-        if rev >= kept.rev:
-            found.append((since, until, rev, state))
+        if kept is None or rev >= kept.rev:
+            found.append(Stretch(since, until, rev, state))
         elif until is None or until > kept.since:
-            found.append((kept.since, until, kept.rev, state))
+            found.append(Stretch(kept.since, until, kept.rev, state, older=True))
     return found

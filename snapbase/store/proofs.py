@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from snapbase.model import Pin
 from snapbase.store import codec, tables
@@ -95,7 +95,8 @@ def scope_name(cloud: str, account: str, location: str, kind: str) -> str:
 def of_line(connection: Connection, whole: int | None, trust_id: int | None, pins: Sequence[Pin]) -> list[Proof]:
     """All that one line of the log stands on. `whole`: the revision it approved everything as of."""
     found = list(_everything(connection, whole)) if whole is not None else []
-    found += _pinned(connection, {(pin.subject, pin.rev) for pin in pins})
+    newest = max((whole or 0, *(pin.rev for pin in pins)))
+    found += _pinned(connection, {(pin.subject, pin.rev) for pin in pins}, newest)
     lists = {each for each in (trust_id, *(pin.trust_id for pin in pins)) if each is not None}
     columns = tables.trust.c
     for part in chunks(sorted(lists)):
@@ -119,7 +120,8 @@ def _everything(connection: Connection, rev: int) -> Iterator[Proof]:
         yield Proof(EMPTY_SCOPES, rev, folded(empty))
 
 
-def _pinned(connection: Connection, pinned: set[tuple[str, int]]) -> list[Proof]:
+def _pinned(connection: Connection, pinned: set[tuple[str, int]], newest: int) -> list[Proof]:
+    """`newest`: the last revision that the line names; it says nothing of what was first seen after that."""
     names = _names(connection)
     by_rev: dict[int, list[str]] = {}
     for subject, rev in sorted(pinned):
@@ -135,15 +137,28 @@ def _pinned(connection: Connection, pinned: set[tuple[str, int]]) -> list[Proof]
             found += [Proof(subject, rev, folded(leaves)) for subject, leaves in by_scope.items()]
         listed = {scope_id: each for scope_id, _, each in _listed(connection, rev, names)}
         for part in chunks(each for each in subjects if is_resource(each)):
-            found += _subjects(connection, rev, part, names, listed)
+            found += _subjects(connection, rev, part, names, listed, newest)
     return found
 
 
 def _subjects(
-    connection: Connection, rev: int, uids: Sequence[str], names: Mapping[int, str], listed: Mapping[int, bytes]
+    connection: Connection,
+    rev: int,
+    uids: Sequence[str],
+    names: Mapping[int, str],
+    listed: Mapping[int, bytes],
+    newest: int,
 ) -> Iterator[Proof]:
-    columns = tables.resource.c
-    rows = connection.execute(select(columns.id, columns.uid, columns.scope_id).where(columns.uid.in_(uids))).all()
+    """A subject that was not there leaves that its scopes were listed: those in which it had been seen by `newest`."""
+    columns, version = tables.resource.c, tables.version.c
+    query = (
+        select(columns.id, columns.uid, columns.scope_id)
+        .join_from(tables.resource, tables.version, version.resource_id == columns.id, isouter=True)
+        .where(columns.uid.in_(uids))
+        .group_by(columns.id, columns.uid, columns.scope_id)
+        .having(func.coalesce(func.min(version.opened), 0) <= newest)
+    )
+    rows = connection.execute(query).all()
     ids = [row_id for row_id, _, _ in rows]
     leaves: dict[str, list[bytes]] = {uid: [] for uid in uids}
     for _, uid, scope_id in rows:

@@ -32,6 +32,10 @@ _ORPHANS = 50_000
 """The same for rows that nothing refers to: looking for references costs more than the deletion."""
 _SUBJECTS = (tables.version, tables.grant, tables.unread)
 _INTERVALS = (*_SUBJECTS, tables.coverage)
+_PATIENCE = "1s"
+"""How long pruning waits for readers, and others for it."""
+_LOCK_NOT_AVAILABLE = "55P03"
+"""https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -276,20 +280,35 @@ def _orphans(
             free.difference_update(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
     gone, ids = 0, iter(sorted(free))
     while batch := list(islice(ids, _ORPHANS)):
-        with writing(engine) as connection, _indexed(connection, large):
-            for part in chunks(batch):
-                unused = connection.execute(select(key).where(key.in_(part), *free_of)).scalars().all()
-                if parent is tables.profile:
-                    connection.execute(
-                        delete(tables.profile_guard).where(tables.profile_guard.c.profile_id.in_(unused))
-                    )
-                gone += connection.execute(delete(parent).where(key.in_(unused))).rowcount
+        deleted = 0
+        try:
+            with writing(engine) as connection, _indexed(connection, large):
+                for part in chunks(batch):
+                    unused = connection.execute(select(key).where(key.in_(part), *free_of)).scalars().all()
+                    if parent is tables.profile:
+                        connection.execute(
+                            delete(tables.profile_guard).where(tables.profile_guard.c.profile_id.in_(unused))
+                        )
+                    deleted += connection.execute(delete(parent).where(key.in_(unused))).rowcount
+        except StoreError as error:
+            if _waited(error):
+                return gone
+            raise
+        gone += deleted
     return gone
+
+
+def _waited(error: StoreError) -> bool:
+    """Whether PostgreSQL gave up waiting for a reader: what is left then, the next pruning takes."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
 
 @contextmanager
 def _indexed(connection: Connection, columns: Sequence[Column[Any]]) -> Iterator[None]:
     """Indexes for the foreign keys of what is deleted, gone again with the transaction: nobody else asks that way."""
+    if columns and connection.dialect.name == "postgresql":
+        # To drop an index waits for every reader of its table, and all that come later wait for that.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
     quote = connection.dialect.identifier_preparer.quote
     names = {f"pruning_{column.table.name}_{column.name}": column for column in columns}
     for name, column in names.items():

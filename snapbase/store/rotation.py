@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, select
 
 from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, Scope, State
-from snapbase.rotation.cohort import Passage
+from snapbase.rotation.verdict import Passage
 from snapbase.store import codec, tables
 from snapbase.store.history import alive, chunks
 

@@ -28,6 +28,8 @@ class Held:
     """Of any of them, as far as it decides what the grant is worth."""
     trust_id: int
     """The list it was approved under; 0: the baseline's."""
+    rev: int
+    """As of which it was approved."""
     rows: Sequence[int]
 
 
@@ -74,6 +76,7 @@ class _Case(NamedTuple):
     profile: int
     scope: int
     trust: int
+    rev: int
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ class _Sorting:
         if opened > rev or granted > rev:
             self.other.add(row_id)
             return
-        case = _Case(principal, access, mechanism, condition, expires, profile, scope, trust)
+        case = _Case(principal, access, mechanism, condition, expires, profile, scope, trust, rev)
         self.cases.setdefault(case, []).append(row_id)
 
     def _stands(self, pins: Sequence[Pin], scope: int, opened: int) -> bool:
@@ -133,7 +136,7 @@ class _Sorting:
         return found
 
 
-def _rows(connection: Connection, rev: int, subjects: Collection[str]) -> Iterator[Sequence[Any]]:
+def _rows(connection: Connection, rev: int, subjects: Collection[str]) -> Sequence[Sequence[Any]]:
     resource, version, grant = tables.resource, tables.version, tables.grant
     terms = (grant.c.principal_id, grant.c.access, grant.c.mechanism, grant.c.condition, grant.c.expires_at)
     query = (
@@ -143,7 +146,7 @@ def _rows(connection: Connection, rev: int, subjects: Collection[str]) -> Iterat
         .join(grant, and_(grant.c.resource_id == resource.c.id, alive(grant, rev)), isouter=True)
         .where(among(connection, resource.c.uid, subjects))
     )  # fmt: skip
-    yield from connection.execute(query)
+    return connection.execute(query).all()
 
 
 def _moved(connection: Connection, lowest: int, after: int) -> set[int]:
@@ -151,7 +154,7 @@ def _moved(connection: Connection, lowest: int, after: int) -> set[int]:
     version, grant, unread = tables.version, tables.grant, tables.unread
     queries = [select(table.c.resource_id).where(within(table.c.closed, lowest, after)) for table in (version, grant)]
     queries.append(select(unread.c.resource_id).where(alive(unread, after)))
-    return {row_id for query in queries for (row_id,) in connection.execute(query)}
+    return {row_id for query in queries for (row_id,) in connection.execute(query).all()}
 
 
 def _listed(connection: Connection) -> dict[int, int | None]:
@@ -179,4 +182,4 @@ def _held(
         who = names[case.principal]
         grant = codec.grant_of(who.kind, who.id, case.access, case.mechanism, case.condition, case.expires)
         state = State(scopes[case.scope], codec.outline(bodies[case.profile]), frozenset({grant}), None)
-        yield Held(grant, state, case.trust, rows)
+        yield Held(grant, state, case.trust, case.rev, rows)

@@ -19,7 +19,7 @@ from snapbase.rules.jobs import joined
 from snapbase.sandbox.azure.activity import token
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.server import TENANT, AzureSandbox
-from snapbase.sandbox.faults import FaultKind, Switchboard
+from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from tests.collect.azure.arm import GROUP, SUBSCRIPTION, Arm
 
 JOBS = "Microsoft.RecoveryServices/vaults/backupJobs/read"
@@ -190,6 +190,18 @@ def test_a_vault_that_cannot_be_read_is_said_and_hides_no_other(arm: Arm, fault:
     assert found.miss is not None
     assert (found.miss.outcome, len(found.events)) == (outcome, 1)
     assert JOBS in found.miss.reason
+
+
+def test_a_job_that_cannot_be_shown_is_told_as_it_was_listed_and_hides_no_other(arm: Arm) -> None:
+    restore_machine(arm)
+    restore_machine(arm, "other")
+    arm.switchboard.break_(Fault(FaultKind.DENIED, cloud="azure", operation=JOBS, skip=1, times=1))
+
+    (found,) = read(arm)
+
+    assert len(found.events) == 2
+    assert found.miss is not None
+    assert found.miss.outcome == Outcome.DENIED
 
 
 def test_vaults_that_may_not_be_listed_are_said(arm: Arm) -> None:

@@ -279,3 +279,33 @@ def test_whatever_an_event_says_no_detection_fails(data: st.DataObject) -> None:
     assert len({each.id for each in found}) == len(found)
     assert all(each.covers for each in found)
     assert found == detected(line(reversed(events)), about, LOGS)
+
+
+def _chains(*events: Event) -> list[tuple[str, int]]:
+    found = detected(line(*events), estate(known()), LOGS)
+    return [(each.title, each.count) for each in found if each.rule == "create-share-chain"]
+
+
+def test_tries_at_the_same_are_one_finding_and_other_tries_are_others() -> None:
+    made, other = did(Action.CREATE, 1), Principal(PrincipalKind.ACCOUNT, "444455556666")
+    tries = [failed(did(Action.SHARE, minutes)) for minutes in (3, 5, 7)]
+
+    found = _chains(made, *tries, failed(did(Action.SHARE, 9, targets=(other,))))
+
+    assert sorted(found) == [
+        ("eve made a snapshot and tried to share it with unknown account 444455556666", 2),
+        ("eve made a snapshot and tried to share it with unknown account 999988887777", 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("session", "title"),
+    [
+        ("ann", "ops/ann made a snapshot and shared it with unknown account 999988887777"),
+        ("bob", "ops/ann made a snapshot and ops/bob shared it with unknown account 999988887777"),
+    ],
+)
+def test_two_sessions_of_a_role_are_not_said_to_be_one(session: str, title: str) -> None:
+    sharer = replace(OPS, id=OPS.id.replace("/ann", f"/{session}"))
+
+    assert _chains(did(Action.CREATE, 1, OPS), did(Action.SHARE, 3, sharer)) == [(title, 2)]

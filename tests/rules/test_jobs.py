@@ -61,7 +61,14 @@ def test_of_a_begin_and_an_end_it_is_the_one_that_names_somebody() -> None:
 
     assert set(same.values()) == {("aws", "e-1")}
     assert {each.id for each in found} == {"e-1", "e-2"}
-    assert joined([ENDED, LISTED])[1] == {("aws", LISTED.id): ("aws", "e-2")}
+
+
+def test_the_service_s_word_that_it_ended_does_not_make_it_the_service_s_own() -> None:
+    """Where the call that asked for it was not read, it stays what somebody asked for."""
+    by_itself = replace(LISTED, actor=ENDED.actor)
+
+    assert joined([ENDED, LISTED])[1] == {}
+    assert joined([ENDED, by_itself])[1] == {("aws", LISTED.id): ("aws", "e-2")}
 
 
 def test_a_job_that_failed_was_only_tried_and_one_that_runs_has_begun() -> None:

@@ -57,4 +57,7 @@ def test_an_edited_plan_is_told_and_what_it_makes_is_not_silent(
     approved.read(10, plan(days), shared, scope=PLANS)
     approved.read(10, made(10), scope=POINTS)
 
-    assert rules(approved.report()) == {rule: 1, "origin-violated": 2}
+    report = approved.report()
+    assert rules(report) == {rule: 1, "origin-violated": 2}
+    (found,) = [each for each in report.findings if each.rule == rule]
+    assert ("only between accounts of one organisation" in found.detail) == bool(shared)

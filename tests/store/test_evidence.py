@@ -363,3 +363,37 @@ def test_a_cohort_lies_beside_the_log_and_is_covered_by_it(url: str, tmp_path: P
         assert connection.execute(text("SELECT baseline_id, body FROM cohort")).all() == [(1, body.decode())]
     gone = [line for line in exported if '"thing":"cohort"' not in line]
     assert "the cohort of origin:dlm:policy-1" in _words(bundle.verify(bundle.parse(gone)))
+
+
+def test_a_thing_that_is_later_seen_in_a_second_scope_too_changes_no_older_pin(store_url: str) -> None:
+    """What was approved does not reach there, and the scope was listed long before."""
+    with Store.open(store_url, write=True) as store:
+        run_id = store.begin_run("", "config", minute(0))
+        store.record(run_id, reading(EUROPE, 1, [seen(snapshot("a"))]))
+        store.record(run_id, reading(AMERICA, 2, [seen(snapshot("b"))]))
+        run = store.finish_run(run_id, trust=b"{}", at=minute(3))
+        _say(store, BaselineScope.PARTIAL, 0, None, Pin(A, "presence", run.last_rev, None, BY))
+        later = store.begin_run("", "config", minute(4))
+        store.record(later, reading(AMERICA, 5, [seen(snapshot("a"), {grant()}), seen(snapshot("b"))]))
+        newer = store.finish_run(later, trust=b"{}", at=minute(6))
+        assert store.verify_baselines().problems == ()
+        held = Pin(A, "presence", run.last_rev, None, BY, held=True)
+        _say(store, BaselineScope.WHOLE, newer.last_rev, newer.trust_id, held, run=newer.id)
+        assert store.verify_baselines().problems == ()
+
+
+def test_that_absence_was_a_fact_is_covered_where_the_thing_came_later(store_url: str) -> None:
+    with Store.open(store_url, write=True) as store:
+        run_id = store.begin_run("", "config", minute(0))
+        store.record(run_id, reading(EUROPE, 1, [seen(snapshot("b"))]))
+        run = store.finish_run(run_id, trust=b"{}", at=minute(3))
+        later = store.begin_run("", "config", minute(4))
+        store.record(later, reading(EUROPE, 5, [seen(snapshot("a")), seen(snapshot("b"))]))
+        newer = store.finish_run(later, trust=b"{}", at=minute(6))
+        held = Pin(A, "presence", run.last_rev, None, BY, held=True)
+        _say(store, BaselineScope.WHOLE, newer.last_rev, newer.trust_id, held, run=newer.id)
+    assert _verify(store_url).problems == ()
+
+    _sql(store_url, f"UPDATE scope_state SET first_complete = {newer.last_rev}")
+
+    assert f"What it covered is not what it was: {A} as of revision {run.last_rev}" in _words(_verify(store_url))

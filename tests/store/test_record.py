@@ -302,7 +302,7 @@ def test_history_is_every_stretch_of_a_life(store: Store) -> None:
         store.record(run, reading(EUROPE, at, found))
 
     story = [(rev, bool(state.grants), state.resource.facts["size"], closed is None)
-             for _, closed, rev, state in store.history(uid)]  # fmt: skip
+             for _, closed, rev, state, *_ in store.history(uid)]  # fmt: skip
 
     assert sorted(story) == [(1, False, 0, False), (2, True, 0, False), (3, True, 1, False), (5, False, 1, True)]
 

@@ -66,7 +66,7 @@ def _grants(region: Region, rules: list[dict[str, Any]]) -> Iterator[Grant]:
     for rule in rules:
         vaults = [action["DestinationBackupVaultArn"] for action in rule.get("CopyActions") or ()]
         for vault in filter(None, (*vaults, rule.get("TargetLogicallyAirGappedBackupVaultArn"))):
-            account = str(vault).split(":")[4]
+            account = (*str(vault).split(":"), "", "", "", "", "")[4] or str(vault)
             if account != region.account:
                 yield Grant(Principal(PrincipalKind.ACCOUNT, account), Access.READ, "backup:CopyActions", f"to {vault}")
 
@@ -89,15 +89,24 @@ def _resource(
         attributes={"assigned": bool(selections)},
         facts={
             **_named("rule", [(str(each.get("RuleId") or ""), "RuleName", _timeless(each)) for each in rules]),
-            **{f"retention_days {each.get('RuleName')}": days for each in rules if (days := _kept(each)) is not None},
+            **_retentions(rules),
             **_named("selection", [(identifier, "SelectionName", each) for identifier, each in selections]),
             **({"advanced_settings": options} if options else {}),
         },
     )
 
 
-def _kept(rule: Mapping[str, Any]) -> int | None:
-    return (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
+def _retentions(rules: list[dict[str, Any]]) -> dict[str, Json]:
+    """Days of each rule, of several with one name the fewest; `always` where it never expires, which -1 says too (AWS
+    Backup API reference, Lifecycle)."""
+    found: dict[str, int | None] = {}
+    for rule in rules:
+        days = (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
+        kept = None if days is None or days < 0 else int(days)
+        name = f"retention_days {rule.get('RuleName')}"
+        before = found.get(name)
+        found[name] = kept if before is None else before if kept is None else min(before, kept)
+    return {name: "always" if days is None else days for name, days in found.items()}
 
 
 def _timeless(rule: Mapping[str, Any]) -> dict[str, Any]:

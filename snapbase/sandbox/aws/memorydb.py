@@ -15,7 +15,9 @@ def handlers() -> dict[str, Handler]:
 
 
 def describe_snapshots(call: Call, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    snapshots = memorydb_backends[call.account][call.region].snapshots
+    regions = memorydb_backends[call.account]
+    # Moto knows MemoryDB in some regions only.
+    snapshots = regions[call.region].snapshots if call.region in regions.regions else {}
     found = [each for _, each in sorted(snapshots.items())]
     some, following = page(found, {"MaxResults": 50, **parameters}, size="MaxResults", token="NextToken")
     shown = [_snapshot(each, detailed=bool(parameters.get("ShowDetail"))) for each in some]

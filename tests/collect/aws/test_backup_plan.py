@@ -115,6 +115,14 @@ def test_keeping_it_for_less_changes_that_and_nothing_else(aws: Aws) -> None:
     assert rule["Lifecycle"] == {"MoveToColdStorageAfterDays": 30}
 
 
+def test_what_never_expires_is_said_and_of_one_name_the_shortest_counts(aws: Aws) -> None:
+    _create(aws, _rule("daily", 1), _rule("daily", 35), _rule("daily", Lifecycle={}), _rule("yearly", Lifecycle={}))
+
+    facts = aws.one(KIND).resource.facts
+
+    assert (facts["retention_days daily"], facts["retention_days yearly"]) == (1, "always")
+
+
 def test_two_selections_of_one_name_are_two(aws: Aws) -> None:
     plan = _create(aws, _rule())
     _assign(aws, plan, "volumes", Resources=["arn:aws:rds:*:*:db:*"])

@@ -1,0 +1,308 @@
+"""Approvals one by one: what need not be loaded again, and what an approved grant was worth when it was approved."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from snapbase.finding import Report
+from snapbase.model import Grant, Limits, Observation, Pin, Resource, ResourceType, Run, Scope
+from snapbase.operations import approve as approving
+from snapbase.operations import evidence
+from snapbase.operations.diff import against_baseline, diff
+from snapbase.store import Store
+from snapbase.store.baselines import in_force
+from snapbase.store.database import reading as transaction
+from snapbase.store.history import _pinned
+from snapbase.store.unmoved import Unmoved
+from tests.store.world import AMERICA, EUROPE, OUTSIDER, PUBLIC, grant, minute, reading, seen, snapshot
+from tests.test_baseline_property import fresh
+
+__all__ = ["fresh"]
+
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
+KEYS = Scope("aws", "111122223333", "eu-west-1", "aws.kms.key")
+TRUST = b'{"own": ["111122223333"], "entries": []}'
+CLOSED, OPEN = Limits(admits=("111122223333",)), Limits(admits=(OUTSIDER.id,))
+
+
+@dataclass
+class Desk:
+    """A store, and somebody who collects and approves; each step is a minute later."""
+
+    store: Store
+    now: int = 0
+    run: Run = field(init=False)
+
+    def collect(self, *observations: Observation, key: Limits | None = None, trust: bytes = TRUST) -> Report:
+        number = self.store.begin_run("", "", minute(self.tick()))
+        if key is not None:
+            resource = Resource(uid=KEY, address=KEY, type=ResourceType.GUARDRAIL, limits=key)
+            self.store.record(number, reading(KEYS, self.tick(), [seen(resource)]))
+        self.store.record(number, reading(EUROPE, self.tick(), observations))
+        self.run = self.store.finish_run(number, trust=trust, at=minute(self.tick()))
+        return self.report()
+
+    def report(self) -> Report:
+        return diff(self.store, self.run, against_baseline(self.store, self.run))
+
+    def approve(self, findings: Iterable[str] = (), **more: Any) -> Report:
+        flags: dict[str, Any] = {"allow_public": True, "allow_unknown": True, "allow_incomplete": True}
+        request = approving.Request(
+            run=self.run,
+            by="ada",
+            reason="fine",
+            findings=tuple(findings),
+            **flags,
+            **more,
+        )
+        approving.approve(self.store, approving.plan(self.store, request), at=minute(self.tick()))
+        return self.report()
+
+    def tick(self) -> int:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def desk(store_url: str) -> Iterator[Desk]:
+    with Store.open(store_url, write=True) as store:
+        yield Desk(store)
+
+
+def _shared(*behind: str) -> Observation:
+    resource = snapshot("a", guards=behind)
+    return seen(resource, {grant()})
+
+
+def _keyed() -> Observation:
+    resource = snapshot("a", guards=(KEY,))
+    return seen(replace(resource, key=KEY), {grant()})
+
+
+def test_a_share_that_was_approved_behind_a_key_that_let_it_through_is_approved(desk: Desk) -> None:
+    """Nothing was ever approved whole: as of the beginning nobody had read the key."""
+    found = desk.collect(_keyed(), key=OPEN).findings
+
+    assert desk.approve([each.id for each in found]).findings == ()
+    assert desk.collect(_keyed(), key=OPEN).findings == ()
+
+
+def test_a_share_that_was_approved_behind_a_wall_is_news_when_the_wall_falls(desk: Desk) -> None:
+    """What stands in front and is no key of its own holds nothing back where it was not read."""
+    found = desk.collect(_shared(KEY), key=CLOSED).findings
+    assert desk.approve([each.id for each in found]).findings == ()
+
+    (share,) = (each for each in desk.collect(_shared(KEY), key=OPEN).findings if each.rule == "unknown-account-share")
+
+    assert (share.change.type, share.severity) == ("grant-worse", "critical")
+
+
+def test_that_a_share_works_by_now_can_be_approved_by_itself(desk: Desk) -> None:
+    desk.collect(_shared(KEY), key=CLOSED)
+    desk.approve()
+    found = desk.collect(_shared(KEY), key=OPEN).findings
+    assert "grant-worse" in {each.change.type for each in found}
+
+    assert desk.approve([each.id for each in found]).findings == ()
+
+
+def _unmoved(desk: Desk) -> Unmoved:
+    against = against_baseline(desk.store, desk.run)
+    return desk.store.unmoved(against.rev, desk.run.last_rev, against.pins, minute(desk.now))
+
+
+def _approved(desk: Desk, **more: Any) -> None:
+    found = desk.collect(seen(snapshot("a"), {grant()}), seen(snapshot("b"), {grant(PUBLIC)})).findings
+    desk.approve([each.id for each in found], **more)
+
+
+def test_what_is_as_it_was_approved_is_not_compared(desk: Desk) -> None:
+    _approved(desk)
+
+    found = _unmoved(desk)
+
+    assert (len(found.same), found.other) == (2, frozenset())
+    assert {each.grant.principal for each in found.held} == {OUTSIDER, PUBLIC}
+    assert {row for each in found.held for row in each.rows} == found.same
+    assert {each.rev for each in found.held} == {desk.run.last_rev}
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(seen(snapshot("a"), {grant(condition="on Sundays")}), id="other terms"),
+        pytest.param(seen(snapshot("a"), {grant(), grant(PUBLIC)}), id="one more"),
+        pytest.param(seen(snapshot("a")), id="taken away"),
+        pytest.param(seen(snapshot("a", value=1), {grant()}), id="another content"),
+        pytest.param(seen(snapshot("a"), None), id="not read"),
+        pytest.param(seen(snapshot("c")), id="gone"),
+    ],
+)
+def test_what_differs_from_what_was_approved_is_compared(desk: Desk, now: Observation) -> None:
+    _approved(desk)
+    desk.collect(now, seen(snapshot("b"), {grant(PUBLIC)}))
+
+    found = _unmoved(desk)
+
+    assert (len(found.same), len(found.other)) == (1, 1)
+
+
+def test_what_comes_up_in_a_second_scope_was_not_approved_there(desk: Desk) -> None:
+    number = desk.store.begin_run("", "", minute(desk.tick()))
+    desk.store.record(number, reading(AMERICA, desk.tick(), [seen(snapshot("b"))]))
+    desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+    desk.collect(seen(snapshot("a")))
+    desk.approve(snapshots=(snapshot("a").uid,))
+    number = desk.store.begin_run("", "", minute(desk.tick()))
+    desk.store.record(number, reading(AMERICA, desk.tick(), [seen(snapshot("a")), seen(snapshot("b"))]))
+    desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+
+    found = _unmoved(desk)
+
+    assert (len(found.same), len(found.other)) == (1, 1)
+    assert [each.change.type for each in desk.report().findings] == ["appeared"]
+
+
+def test_an_approval_that_has_ended_counts_for_nothing(desk: Desk) -> None:
+    desk.collect(seen(snapshot("a"), {grant()}))
+    desk.approve([each.id for each in desk.report().findings], until=minute(30))
+    against = against_baseline(desk.store, desk.run)
+
+    def sorted_at(when: int) -> tuple[int, int]:
+        found = desk.store.unmoved(against.rev, desk.run.last_rev, against.pins, minute(when))
+        return len(found.same), len(found.other)
+
+    assert (sorted_at(29), sorted_at(30)) == ((1, 0), (0, 1))
+
+
+def test_a_holder_who_was_ours_when_it_was_approved_and_left_is_news(desk: Desk) -> None:
+    """Each approval is judged by the list it was given under, also where nothing was approved whole."""
+    found = desk.collect(seen(snapshot("a"), {grant()}), trust=_TRUSTS[1]).findings
+    assert desk.approve([each.id for each in found]).findings == ()
+    desk.collect(seen(snapshot("a"), {grant()}), trust=_TRUSTS[1])
+
+    (lost,) = desk.collect(seen(snapshot("a"), {grant()}), trust=_TRUSTS[2]).findings
+
+    assert (lost.rule, lost.change.type) == ("trust-lost", "grant-worse")
+
+
+_TRUSTS = (
+    TRUST,
+    b'{"own": ["111122223333"], "members": ["999988887777"], "entries": []}',
+    b'{"own": ["111122223333"], "former": ["999988887777"], "entries": []}',
+    b'{"own": ["111122223333"], "entries": [{"id": "999988887777", "name": "", "reason": "backups",'
+    b' "until": "", "kinds": []}]}',
+)
+_number = st.integers(0, 5)
+_grants = st.none() | st.frozensets(st.sampled_from([grant(), grant(PUBLIC), grant(condition="on Sundays")]))
+_content = st.dictionaries(st.sampled_from("ab"), st.tuples(st.integers(0, 1), st.booleans(), _grants), max_size=2)
+_until = st.sampled_from([None, None, 3, 10])
+_step = st.one_of(
+    st.tuples(st.just("read"), st.booleans(), st.sampled_from(["complete", "complete", "partial"]), _content),
+    st.tuples(st.just("guard"), st.sampled_from([OPEN, CLOSED])),
+    st.tuples(st.just("trust"), st.sampled_from(_TRUSTS)),
+    st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
+    st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
+    st.tuples(st.just("thing"), st.sampled_from("ab")),
+    st.tuples(st.just("whole"), st.sets(_number, max_size=2)),
+    st.tuples(st.just("revoke"), _number),
+)
+
+
+class _Slow(Store):
+    """Compares everything that was ever pinned."""
+
+    def unmoved(self, before: int, after: int, pins: Iterable[Pin], at: datetime) -> Unmoved:
+        by_subject: dict[str, list[Pin]] = {}
+        for pin in pins:
+            by_subject.setdefault(pin.subject, []).append(pin)
+        with transaction(self._engine) as connection:
+            return Unmoved(other=frozenset(_pinned(connection, by_subject)))
+
+
+@dataclass
+class Player(Desk):
+    """Plays a history; after every step the shortcut must say what comparing everything says."""
+
+    current: bytes = TRUST
+
+    def play(self, steps: Iterable[tuple[Any, ...]]) -> None:
+        for what, *details in steps:
+            getattr(self, f"_{what}")(*details)
+            self._check()
+
+    def _check(self) -> None:
+        against = against_baseline(self.store, self.run)
+        quick = diff(self.store, self.run, against, at=minute(self.now))
+        slow = diff(_Slow(self.store._engine), self.run, against, at=minute(self.now))
+        assert quick == slow
+
+    def _record(self, *readings: Any) -> None:
+        number = self.store.begin_run("", "", minute(self.tick()))
+        for each in readings:
+            self.store.record(number, each)
+        self.run = self.store.finish_run(number, trust=self.current, at=minute(self.tick()))
+
+    def _read(self, second: bool, outcome: str, content: dict[str, tuple[int, bool, frozenset[Grant] | None]]) -> None:
+        found = [
+            seen(snapshot(name, value=value, guards=(KEY,) if behind else ()), grants)
+            for name, (value, behind, grants) in content.items()
+        ]
+        self._record(reading(AMERICA if second else EUROPE, self.tick(), found, outcome))
+
+    def _guard(self, limits: Limits) -> None:
+        resource = Resource(uid=KEY, address=KEY, type=ResourceType.GUARDRAIL, limits=limits)
+        self._record(reading(KEYS, self.tick(), [seen(resource)]))
+
+    def _trust(self, body: bytes) -> None:
+        self.current = body
+        self._record()
+
+    def _some(self, numbers: set[int], minutes: int | None) -> None:
+        found = [each.id for number, each in enumerate(self.report().findings) if number in numbers]
+        if found:
+            self.approve(found, until=minute(self.now + minutes) if minutes else None)
+
+    def _thing(self, name: str) -> None:
+        uid = snapshot(name).uid
+        if {state.scope for state in self.store.states(self.run.last_rev, match=uid)}:
+            self.approve(snapshots=(uid,))
+
+    def _whole(self, excepted: set[int]) -> None:
+        held = [each.id for number, each in enumerate(self.report().findings) if number in excepted]
+        self.approve(excepted=tuple(held))
+
+    def _revoke(self, number: int) -> None:
+        lines = self.store.baselines()
+        if number < len(lines) and number + 1 in {each.id for each in in_force(lines)}:
+            evidence.revoke(self.store, number + 1, by="bob", reason="no", at=minute(self.tick()))
+
+
+LEFT = [("trust", _TRUSTS[1]), ("read", False, "complete", {"a": (0, False, frozenset({grant()}))}),
+        ("some", {0, 1, 2}, None), ("trust", _TRUSTS[2]), ("trust", _TRUSTS[1])]  # fmt: skip
+_HELD = {"a": (0, True, frozenset({grant()})), "b": (0, False, frozenset({grant(PUBLIC)}))}
+STANDING = [("read", False, "complete", _HELD), ("guard", CLOSED), ("some", {0, 1, 2, 3}, None), ("trust", _TRUSTS[1]),
+            ("guard", OPEN), ("some", {0, 1}, 3), ("trust", _TRUSTS[2]), ("trust", _TRUSTS[0])]  # fmt: skip
+TWICE = [("read", False, "complete", _HELD), ("read", True, "complete", {}), ("some", {0, 1, 2, 3}, None),
+         ("read", True, "complete", _HELD), ("thing", "a"), ("revoke", 0)]  # fmt: skip
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(steps=st.lists(_step, max_size=9))
+@example(steps=STANDING)
+@example(steps=TWICE)
+@example(steps=LEFT)
+def test_the_shortcut_says_what_comparing_everything_says(
+    fresh: Callable[[], Any], steps: list[tuple[Any, ...]]
+) -> None:
+    with fresh() as store:
+        Player(store).play([("read", False, "complete", {}), *steps])
