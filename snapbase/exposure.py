@@ -101,7 +101,7 @@ class Sides:
     at: datetime
     """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
     guards: Mapping[int, Mapping[str, State]] = field(default_factory=dict)
-    """What stood in front of the grants as of the pins' revisions; where that is gone, the baseline's counts."""
+    """What stood in front of the grants as of the pins' revisions."""
 
 
 class Court:

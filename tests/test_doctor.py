@@ -400,3 +400,11 @@ def test_a_program_that_is_there_is_well(tmp_path: Path) -> None:
     found = {check.subject: check for check in doctor.examine(config, f"sqlite:///{tmp_path}/s.db", Selection())}
 
     assert found["[notify] command"].state == State.OK
+
+
+@pytest.mark.parametrize(("option", "word"), [("--cloud", "aws2"), ("--kind", "aws.ec3.*")])
+def test_what_is_not_there_is_not_well(option: str, word: str) -> None:
+    done = CliRunner().invoke(app, ["doctor", option, word])
+
+    assert done.exit_code != 0
+    assert word in str(done.exception)

@@ -69,7 +69,7 @@ LISTINGS = (("diff",), ("shares",), ("snapshots", "list"), ("audit", "list"))
     [
         (("--cloud", "foo"), "There is no cloud foo.", "Known: aws, azure, gcp."),
         (("--cloud", "aws,asure"), "There is no cloud asure.", "Did you mean azure?"),
-        (("--account", "999"), "No account 999 was ever read.", f"Known: {MEMBER}"),
+        (("--account", "999"), "No account 999 is known to the store.", "Known: "),
     ],
 )
 def test_what_a_listing_cannot_know_is_refused(
@@ -139,6 +139,16 @@ def test_a_selection_of_what_is_not_there_uses_no_run(
         assert [each.id for each in store.runs(limit=None)] == [1]
 
 
+@pytest.mark.parametrize("words", [("--cloud", "foo"), ("--account", "111111111112")])
+def test_logs_of_what_is_not_there_are_not_fetched(snapbase: Typed, home: Path, words: tuple[str, str]) -> None:
+    code, out, err = snapbase("audit", "fetch", *words)
+
+    assert (code, out) == (2, "")
+    assert words[1] in err
+    with Store.open(f"sqlite:///{home}/s.db") as store:
+        assert len(store.runs(limit=None)) == 1
+
+
 def test_kinds_of_the_configuration_that_match_nothing_are_named(
     snapbase: Typed, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +168,7 @@ def test_a_plan_needs_no_store_and_makes_none(snapbase: Typed, tmp_path: Path) -
     code, out, err = snapbase("collect", "--plan", store=new)
 
     assert code == 0
-    assert out.endswith("\n1 scopes\n")
+    assert out.endswith("\n1 scope\n")
     assert "aws.ec2.snapshot" in out
     assert "There is no store" in err
     assert not new.parent.exists()

@@ -84,14 +84,16 @@ def list_events(
     owner: OwnerOption = None,
     team: TeamOption = None,
     environment: EnvironmentOption = None,
+    listings: Annotated[bool, typer.Option("--all", help="With what was only listed, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The newest of a table; JSON has all.")] = 200,
     fmt: Annotated[str, typer.Option("--format", "-f", help="table or json (one event a line).")] = "table",
 ) -> None:
     """What the logs say was done, oldest first."""
+    from snapbase.event import Action
     from snapbase.operations import audit as operation
     from snapbase.operations import narrowing
     from snapbase.operations.accounts import Whose, chosen, whose
     from snapbase.operations.diff import finished_run
-    from snapbase.report.listing import listing
 
     now, wanted, clouds = datetime.now(UTC), whose(owner, team, environment), narrowing.clouds(cloud)
     with opened(context, configuration(context)) as store:
@@ -105,21 +107,27 @@ def list_events(
             for each in found:
                 typer.echo(json.dumps(_as_json(each)))
             return
-        rows = [_row(each) for each in found]
-    columns = ("when", "what", "result", "who", "from", "to what")
-    typer.echo(listing(columns, rows, empty="No event kept of that time: `snapbase audit fetch` reads them."), nl=False)
+        events = list(found)
+    done = [each for each in events if listings or match or each.action != Action.ENUMERATE]
+    if not events:
+        typer.echo("No event kept of that time: `snapbase audit fetch` reads them.")
+    for each in done[-limit:]:
+        typer.echo(_lines(each))
+    if left := len(done) - min(len(done), limit):
+        typer.echo(f"Older and not shown: {left:,} (--limit, or --format json).")
+    if left := len(events) - len(done):
+        typer.echo(f"Only listed, and not shown: {left:,} (--all).")
 
 
-def _row(event: "Event") -> tuple[str, ...]:
-    subject = next(iter(event.subjects), "") or event.made or event.source
-    return (
-        f"{event.at:%Y-%m-%d %H:%M}",
-        event.name,
-        "" if event.result == "succeeded" else event.result,
-        event.actor.id or event.actor.via,
-        event.source_ip,
-        subject.rpartition("/")[2],
-    )
+def _lines(event: "Event") -> str:
+    """Two lines: names of calls, people and things together do not fit into columns at 80."""
+    from snapbase.report.text import plain
+
+    subject = (next(iter(event.subjects), "") or event.made or event.source).rpartition("/")[2]
+    result = "" if event.result == "succeeded" else f" ({event.result})"
+    who = (event.actor.id or event.actor.via).rpartition("/")[2]
+    what = "  ".join(filter(None, (f"{event.at:%Y-%m-%d %H:%M}", plain(event.name, 80) + result, plain(subject, 120))))
+    return f"{what}\n{'':18}by {plain(who, 120)} from {plain(event.source_ip or 'unknown', 60)}"
 
 
 def _as_json(event: "Event") -> dict[str, Any]:

@@ -49,7 +49,7 @@ def sandbox() -> None:
     from snapbase.operations import demo as operation
     from snapbase.sandbox.faults import Switchboard
 
-    with _folder(True) as folder, local.clouds(Switchboard()) as endpoints:
+    with _folder(False) as folder, local.clouds(Switchboard()) as endpoints:
         _, path = operation.configuration(endpoints, folder)
         for line in _exports(endpoints, path):
             typer.echo(line)

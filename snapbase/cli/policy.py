@@ -119,11 +119,14 @@ def doctor(
     from snapbase.collect.engine import Selection
     from snapbase.config import store_url
     from snapbase.operations import doctor as operation
+    from snapbase.operations import narrowing
 
     if fmt not in ("table", "json"):
         raise UsageError(f"No format {fmt}.", hint="table or json.")
     given: Globals = context.obj
-    selection = Selection(*(tuple(each or ()) for each in (cloud, account, region, kind)))
+    clouds = narrowing.clouds(cloud)
+    places = narrowing.words(account), narrowing.words(region)
+    selection = Selection(clouds, *places, narrowing.kinds(kind, clouds))
     try:
         config = configuration(context)
     except ConfigurationError as error:

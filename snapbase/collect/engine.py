@@ -145,7 +145,7 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
     skipped = [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
     there = {*(each.scope for each in found.scopes), *(each.scope for each in found.readings), *found.skipped}
     return Foreseen(
-        lines=(*lines, *shut, *skipped, f"{len(found.scopes)} scopes"),
+        lines=(*lines, *shut, *skipped, f"{len(found.scopes)} scope{'' if len(found.scopes) == 1 else 's'}"),
         scopes=len(found.scopes),
         accounts=frozenset(each.account for each in there),
         locations=frozenset(each.location for each in there) - {ANYWHERE},

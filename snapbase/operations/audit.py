@@ -17,7 +17,7 @@ from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
 from snapbase.finding import Finding
 from snapbase.model import SKIPPED, Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
-from snapbase.operations import narrowing, skips
+from snapbase.operations import narrowing, retention, skips
 from snapbase.operations.logs import READERS, Read
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -100,6 +100,7 @@ def fetch(
     """
     taken = Taken()
     marks, until = store.logs_read(), datetime.now(UTC)
+    oldest = retention.events_before(config, until)
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     shut: dict[str, Miss] = {}
     asked: set[Scope] = set()
@@ -108,7 +109,7 @@ def fetch(
         jobs = _jobs(config, selection, marks, until, runtime, shut, skipped)
         wanted = jobs if places is None else (each for each in jobs if _tells_of(each.scope, places))
         for job, stretches in runtime.map(_read, wanted):
-            missed = _take(store, taken, job, stretches)
+            missed = _take(store, taken, job, stretches, oldest)
             _cover(store, run_id, job.scope, until, missed)
             asked.add(job.scope)
             progress(f"{job.log.title} of {job.scope.account}/{job.scope.location}")
@@ -147,12 +148,13 @@ def poll(
     caller's.
     """
     taken, until, stored = Taken(), datetime.now(UTC), store.logs_read()
+    oldest = retention.events_before(config, until)
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     try:
         jobs = _jobs(config, engine.Selection(), stored, until, runtime, {}, set(), changes=True)
         asked = (replace(job, since=marks.get(job.scope, job.since)) for job in jobs if job.scope not in skip)
         for job, stretches in runtime.map(_read, asked):
-            if _take(store, taken, job, stretches, mark=False) is None:
+            if _take(store, taken, job, stretches, oldest, mark=False) is None:
                 marks[job.scope] = until
     finally:
         runtime.close()
@@ -240,11 +242,14 @@ def fetch_alone(
         store.abandon_run(run_id, datetime.now(UTC))
 
 
-def _take(store: Store, taken: Taken, job: _Job, found: Iterable[Fetched], *, mark: bool = True) -> Miss | None:
+def _take(
+    store: Store, taken: Taken, job: _Job, found: Iterable[Fetched], oldest: datetime, *, mark: bool = True
+) -> Miss | None:
+    """`oldest`: what happened before would be forgotten again, and some logs are read from before their mark."""
     missed: Miss | None = None
     for each in found:
         taken.events += len(each.events)
-        taken.new += store.add_events(each.events)
+        taken.new += store.add_events(each.events, since=oldest)
         taken.broken.update(each.broken)
         if mark and each.miss is None and missed is None:
             store.mark_log(job.source, each.since, each.until)

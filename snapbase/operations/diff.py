@@ -1,7 +1,6 @@
 """Drift of a run against the approved baseline, or of any run against any other. Never calls a cloud, never writes."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -223,12 +222,8 @@ def _guards(states: Iterable[State]) -> set[str]:
 
 
 def _guards_at(store: Store, revs: Iterable[int], uids: Collection[str]) -> dict[int, dict[str, State]]:
-    """What stood in front of grants when they were approved one by one; nothing of revisions that were pruned."""
-    found = {}
-    for rev in sorted(revs) if uids else ():
-        with suppress(NotFound):
-            found[rev] = store.guards(rev, uids)
-    return found
+    """What stood in front of grants when they were approved one by one."""
+    return {rev: store.guards(rev, uids, pins=True) for rev in sorted(revs)} if uids else {}
 
 
 def _fences(changes: Iterable[Change]) -> set[str]:

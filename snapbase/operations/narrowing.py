@@ -48,12 +48,12 @@ def kinds(given: Iterable[str] | None, clouds: Collection[str] = ()) -> tuple[st
 def accounts(store: Store, given: Iterable[str] | None, *, also: Collection[str] = ()) -> tuple[str, ...]:
     """In any case; raises `NotFound` where the store knows one neither by a reading nor by name. `also` are known."""
     asked = words(given)
-    known = {*_known(store), *also} if asked else set()
+    known = {*_known(store), *also} - {""} if asked else set()
     spelt = {each.casefold(): each for each in known}
     for each in asked:
         if each.casefold() not in spelt:
             hint = _nearest(each, known) if known else "`snapbase collect` reads accounts."
-            raise NotFound(f"No account {each} was ever read.", hint=hint)
+            raise NotFound(f"No account {each} is known to the store.", hint=hint)
     return tuple(spelt[each.casefold()] for each in asked)
 
 

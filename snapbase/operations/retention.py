@@ -33,7 +33,7 @@ def prune(
     before = now - keep
     wanted = Wanted(
         before,
-        events_before=_events_before(config, now),
+        events_before=events_before(config, now),
         heard_since=_heard_since(store, config, before),
         bound=frozenset(key for pin in _event_pins(store) if (key := key_in(pin.subject))),
     )
@@ -51,13 +51,14 @@ def prune_when_due(store: Store, url: str, config: Config, *, at: datetime | Non
 
 def forget_events(store: Store, config: Config, at: datetime) -> int:
     """Audit events after their own time, but for those that approvals name; returns how many."""
-    before = _events_before(config, at)
+    before = events_before(config, at)
     if all(first >= before for first in store.first_events().values()):
         return 0
     return store.prune_events(before, frozenset(key for pin in _event_pins(store) if (key := key_in(pin.subject))))
 
 
-def _events_before(config: Config, at: datetime) -> datetime:
+def events_before(config: Config, at: datetime) -> datetime:
+    """Audit events from before that moment are not kept."""
     return at - timedelta(days=config.audit.keep_days)
 
 

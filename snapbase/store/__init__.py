@@ -212,8 +212,9 @@ class Store:
         with reading(self._engine) as connection:
             return horizon.told(connection, history.history(connection, uid))
 
-    def guards(self, rev: int, uids: Collection[str]) -> dict[str, State]:
-        with as_of(self._engine, rev) as connection:
+    def guards(self, rev: int, uids: Collection[str], *, pins: bool = False) -> dict[str, State]:
+        """`pins`: as of a single approval, of what stood in front of what was approved."""
+        with as_of(self._engine, rev, pins=pins) as connection:
             return history.guards(connection, rev, uids)
 
     def below(self, rev: int, uids: Collection[str]) -> dict[str, int]:
@@ -238,10 +239,10 @@ class Store:
         with as_of(self._engine, rev) as connection:
             return history.principals(connection, rev)
 
-    def add_events(self, found: Iterable[Event]) -> int:
-        """Keeps events of audit logs that are not kept yet; returns how many are new."""
+    def add_events(self, found: Iterable[Event], *, since: datetime | None = None) -> int:
+        """Keeps events of audit logs that are not kept yet and no older than `since`; returns how many are new."""
         with writing(self._engine) as connection:
-            return events.add(connection, found)
+            return events.add(connection, found, since)
 
     def events(self, since: datetime, until: datetime) -> Iterator[Event]:
         """In order of time."""

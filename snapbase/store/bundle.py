@@ -43,9 +43,21 @@ def export(connection: Connection) -> Iterator[str]:
     whole = layers[0] if layers[0].scope == BaselineScope.WHOLE else None
     if whole is not None:
         yield from map(_text, _base(connection, whole.rev))
-    ids = {each.id for each in layers}
-    pinned = {(each["rev"], each["subject"]) for each in pins if each["baseline_id"] in ids}
+    by_line: dict[int, list[Row]] = {each.id: [] for each in layers}
+    for row in pins:
+        by_line.get(row["baseline_id"], []).append(row)
+    pinned: dict[tuple[int, str], int] = {}
+    for layer in layers:
+        last = _newest(layer, by_line[layer.id])
+        for row in by_line[layer.id]:
+            key = (row["rev"], row["subject"])
+            pinned[key] = max(last, pinned.get(key, 0))
     yield from map(_text, _pinned(connection, pinned))
+
+
+def _newest(layer: Baseline, pins: Sequence[Row]) -> int:
+    whole = layer.rev if layer.scope == BaselineScope.WHOLE else None
+    return proofs.newest(whole, (row["rev"] for row in pins))
 
 
 def _text(row: Row) -> str:
@@ -123,8 +135,9 @@ def _add_sharing(connection: Connection, rev: int, ids: Sequence[int], by_id: Ma
         by_id[row_id]["unread"] = [outcome, reason]
 
 
-def _pinned(connection: Connection, pinned: set[tuple[int, str]]) -> Iterator[Row]:
-    """Every pinned subject as of its pin's revision; `state` is null where it was not there."""
+def _pinned(connection: Connection, pinned: Mapping[tuple[int, str], int]) -> Iterator[Row]:
+    """Every pinned subject as of its pin's revision, in each scope that a line which names it knew it in by its newest
+    revision; `state` is null where it was not there then."""
     resource = tables.resource.c
     for rev in sorted({rev for rev, _ in pinned}):
         scopes = dict(_scopes(connection, rev))
@@ -133,10 +146,10 @@ def _pinned(connection: Connection, pinned: set[tuple[int, str]]) -> Iterator[Ro
         yield from ({"thing": "pinned-scope", "rev": rev, **named[each]} for each in subjects if each in named)
         for part in chunks(each for each in subjects if proofs.is_resource(each)):
             found = _resources(connection, rev, resource.uid.in_(part))
-            query = select(resource.uid, resource.scope_id).where(resource.uid.in_(part))
-            for uid, scope_id in sorted(tuple(row) for row in connection.execute(query)):
+            seen = ((row.uid, row.scope_id, row.first) for row in proofs.seen(connection, part))
+            for uid, scope_id, first in sorted(row for row in seen if row[2] <= pinned[rev, row[0]]):
                 scope = scopes.get(scope_id) or _unknown(connection, scope_id)
-                place = {"scope": scope["scope"], "listed": scope["listed"]}
+                place = {"scope": scope["scope"], "listed": scope["listed"], "first": first}
                 yield {"thing": "pinned", "rev": rev, "uid": uid, **place, "state": found.get((scope_id, uid))}
 
 
@@ -228,8 +241,11 @@ def _proofs(bundle: Bundle, layer: Baseline, pins: Sequence[Row]) -> list[Proof]
     leaves: dict[tuple[str, int], list[bytes]] = {
         each: [] for each in subjects if proofs.is_resource(each[0]) or each[0].startswith(proofs.SCOPE)
     }
+    last = _newest(layer, pins)
     for row in bundle.of("pinned"):
-        if (key := (row["uid"], row["rev"])) in leaves:
+        # A file from before this was told has everything counted. What was there then always is.
+        known = row.get("first", 0) <= last
+        if (key := (row["uid"], row["rev"])) in leaves and (known or row["state"]):
             leaves[key] += [proofs.listed_leaf(_name(row))] if row["listed"] else [b""]
             leaves[key] += _leaves(_name(row), row["state"]) if row["state"] else []
     for row in bundle.of("pinned-scope"):

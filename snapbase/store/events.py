@@ -63,8 +63,11 @@ watermark = Table(
 _IN = 500
 
 
-def add(connection: Connection, found: Iterable[Event]) -> int:
-    """Keeps what is not kept yet; returns how many are new. One that had only begun takes the outcome it has now."""
+def add(connection: Connection, found: Iterable[Event], since: datetime | None = None) -> int:
+    """Keeps what is not kept yet; returns how many are new. One that had only begun takes the outcome it has now.
+
+    `since`: what happened before is too old to be kept; a log that tells it again would make it look new.
+    """
     latest = {(each.cloud, codec.clean(each.id)): each for each in found}
     known = _known(connection, list(latest))
     number = next_id(connection, event)
@@ -74,6 +77,8 @@ def add(connection: Connection, found: Iterable[Event]) -> int:
         row = known.get(key)
         if row is not None:
             _finish(connection, row, each)
+            continue
+        if since is not None and each.at < since:
             continue
         stamp, actor = codec.stamp(each.at), codec.clean(each.actor.principal)
         rows.append((number, *key, stamp, each.action, actor, _body(each)))

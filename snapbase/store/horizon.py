@@ -67,7 +67,8 @@ def approved(connection: Connection) -> set[int]:
 
 
 def pinned(connection: Connection) -> set[int]:
-    """Every revision at which something was approved by itself: kept for coverage, and for what was named."""
+    """Every revision at which something was approved by itself: kept for coverage, for what was named and for what
+    stood in front of it."""
     return set(connection.execute(select(pin.c.rev).distinct()).scalars())
 
 

@@ -95,8 +95,8 @@ def scope_name(cloud: str, account: str, location: str, kind: str) -> str:
 def of_line(connection: Connection, whole: int | None, trust_id: int | None, pins: Sequence[Pin]) -> list[Proof]:
     """All that one line of the log stands on. `whole`: the revision it approved everything as of."""
     found = list(_everything(connection, whole)) if whole is not None else []
-    newest = max((whole or 0, *(pin.rev for pin in pins)))
-    found += _pinned(connection, {(pin.subject, pin.rev) for pin in pins}, newest)
+    last = newest(whole, (pin.rev for pin in pins))
+    found += _pinned(connection, {(pin.subject, pin.rev) for pin in pins}, last)
     lists = {each for each in (trust_id, *(pin.trust_id for pin in pins)) if each is not None}
     columns = tables.trust.c
     for part in chunks(sorted(lists)):
@@ -120,8 +120,8 @@ def _everything(connection: Connection, rev: int) -> Iterator[Proof]:
         yield Proof(EMPTY_SCOPES, rev, folded(empty))
 
 
-def _pinned(connection: Connection, pinned: set[tuple[str, int]], newest: int) -> list[Proof]:
-    """`newest`: the last revision that the line names; it says nothing of what was first seen after that."""
+def _pinned(connection: Connection, pinned: set[tuple[str, int]], last: int) -> list[Proof]:
+    """`last`: the newest revision that the line names."""
     names = _names(connection)
     by_rev: dict[int, list[str]] = {}
     for subject, rev in sorted(pinned):
@@ -137,7 +137,7 @@ def _pinned(connection: Connection, pinned: set[tuple[str, int]], newest: int) -
             found += [Proof(subject, rev, folded(leaves)) for subject, leaves in by_scope.items()]
         listed = {scope_id: each for scope_id, _, each in _listed(connection, rev, names)}
         for part in chunks(each for each in subjects if is_resource(each)):
-            found += _subjects(connection, rev, part, names, listed, newest)
+            found += _subjects(connection, rev, part, names, listed, last)
     return found
 
 
@@ -147,26 +147,36 @@ def _subjects(
     uids: Sequence[str],
     names: Mapping[int, str],
     listed: Mapping[int, bytes],
-    newest: int,
+    last: int,
 ) -> Iterator[Proof]:
-    """A subject that was not there leaves that its scopes were listed: those in which it had been seen by `newest`."""
-    columns, version = tables.resource.c, tables.version.c
-    query = (
-        select(columns.id, columns.uid, columns.scope_id)
-        .join_from(tables.resource, tables.version, version.resource_id == columns.id, isouter=True)
-        .where(columns.uid.in_(uids))
-        .group_by(columns.id, columns.uid, columns.scope_id)
-        .having(func.coalesce(func.min(version.opened), 0) <= newest)
-    )
-    rows = connection.execute(query).all()
-    ids = [row_id for row_id, _, _ in rows]
+    """A subject that was not there leaves that its scopes were listed: those in which it had been seen by `last`."""
+    rows = [row for row in seen(connection, uids) if row.first <= last]
+    ids = [row.id for row in rows]
     leaves: dict[str, list[bytes]] = {uid: [] for uid in uids}
-    for _, uid, scope_id in rows:
-        leaves[uid].append(listed.get(scope_id, b""))
+    for row in rows:
+        leaves[row.uid].append(listed.get(row.scope_id, b""))
     for stream in (_resources, _grants, _unread):
         for _, uid, each in stream(connection, rev, names, ids):
             leaves[uid].append(each)
     return (Proof(uid, rev, folded(found)) for uid, found in leaves.items())
+
+
+def seen(connection: Connection, uids: Sequence[str]) -> Sequence[Any]:
+    """(id, uid, scope_id, first) of some subjects, one for each scope: `first` is the revision that saw it there."""
+    columns, version = tables.resource.c, tables.version.c
+    first = func.coalesce(func.min(version.opened), 0).label("first")
+    query = (
+        select(columns.id, columns.uid, columns.scope_id, first)
+        .join_from(tables.resource, tables.version, version.resource_id == columns.id, isouter=True)
+        .where(columns.uid.in_(uids))
+        .group_by(columns.id, columns.uid, columns.scope_id)
+    )
+    return connection.execute(query).all()
+
+
+def newest(whole: int | None, revs: Iterable[int]) -> int:
+    """The last revision that a line names; it says nothing of what was first seen after that."""
+    return max((whole or 0, *revs))
 
 
 def _names(connection: Connection) -> dict[int, str]:

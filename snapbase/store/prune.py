@@ -5,11 +5,10 @@ and whatever is approved from then on is kept already. What a killed pruning lea
 """
 
 import sqlite3
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter
@@ -25,6 +24,7 @@ from snapbase.store.database import connect, reading, words, writing
 from snapbase.store.history import chunks
 from snapbase.store.horizon import Horizon
 from snapbase.store.locking import locked
+from snapbase.store.needs import Needs, gathered, spans
 
 _BATCH = 5_000
 """Rows of one transaction: some tenths of a second."""
@@ -104,76 +104,12 @@ def _horizon(connection: Connection, before: str) -> tuple[Horizon | None, int |
     return Horizon(int(rev), codec.moment(since), now), held_by
 
 
-@dataclass(slots=True)
-class _Needs:
-    """What must stay though it closed before the horizon."""
-
-    points: Sequence[int]
-    """Approved revisions: whatever was open as of one of them."""
-    uids: Collection[str]
-    """Named by approvals: with its whole story."""
-    addresses: Collection[str]
-    """The same, in lower case: detections know resources by address."""
-    heard_since: str | None
-    """None: no event is kept."""
-    policies: Collection[int] = field(default=())
-    """Whose grants tell when a policy was changed last."""
-
-    def spans(self, opened: int, closed: int) -> bool:
-        place = bisect_left(self.points, opened)
-        return place < len(self.points) and self.points[place] < closed
-
-    def of(self, connection: Connection, table: Table, rows: Sequence[Any]) -> set[int]:
-        """Of some rows of one table, the ids of those that stay."""
-        stay = {row.id for row in rows if self.spans(row.opened, row.closed)}
-        whole: set[int] = set()
-        for part in chunks(sorted({row.resource_id for row in rows if row.id not in stay})):
-            whole |= self._whole(connection, part)
-        if table is tables.grant:
-            whole |= set(self.policies)
-        return stay | {row.id for row in rows if row.resource_id in whole}
-
-    def _whole(self, connection: Connection, ids: Sequence[int]) -> set[int]:
-        """Of some resources those of which everything stays."""
-        resource = tables.resource.c
-        query = select(resource.id, resource.uid, resource.address).where(resource.id.in_(ids))
-        found = {
-            row_id
-            for row_id, uid, address in connection.execute(query)
-            if uid in self.uids or address.lower() in self.addresses
-        }
-        if self.heard_since is None:
-            return found
-        event, subject = events.event.c, events.event_subject
-        heard = (
-            select(1)
-            .join_from(subject, events.event, event.id == subject.c.event_id)
-            .where(subject.c.subject.in_([resource.address, func.lower(resource.address)]))
-            .where(event.at >= self.heard_since)
-        )
-        named = select(resource.id).where(resource.id.in_(ids), heard.correlate(tables.resource).exists())
-        return found | set(connection.execute(named).scalars())
-
-
-def _needs(connection: Connection, rev: int, heard_since: datetime) -> _Needs:
-    resource, event = tables.resource.c, events.event.c
-    uids = set(connection.execute(select(tables.pin.c.subject).distinct()).scalars())
-    addresses: set[str] = set()
-    for part in chunks(sorted(uids)):
-        named = connection.execute(select(resource.address).where(resource.uid.in_(part)))
-        addresses |= {address.lower() for address in named.scalars()}
-    since = codec.stamp(heard_since)
-    heard = connection.execute(select(event.id).where(event.at >= since).limit(1)).first() is not None
-    points = sorted(each for each in horizon.approved(connection) if each < rev)
-    return _Needs(points, uids, addresses, since if heard else None)
-
-
 def _intervals(engine: Engine, rev: int, wanted: Wanted, *, dry: bool) -> tuple[Counter[str], int]:
     """Deletes what closed by the horizon and is not needed; returns how much of which table, and how much is needed."""
     found = Counter[str]()
     needed = 0
     with reading(engine) as connection:
-        needs = _needs(connection, rev, wanted.heard_since)
+        needs = gathered(connection, rev, wanted.heard_since)
         doomed, stay = _coverage(connection, rev, needs)
     needed += stay
     found["coverage"] = _delete(engine, tables.coverage, doomed, dry=dry)
@@ -211,12 +147,11 @@ def _policies(connection: Connection) -> set[int]:
     return set(connection.execute(query.where(profile.type == ResourceType.POLICY).distinct()).scalars())
 
 
-def _coverage(connection: Connection, rev: int, needs: _Needs) -> tuple[list[int], int]:
+def _coverage(connection: Connection, rev: int, needs: Needs) -> tuple[list[int], int]:
     """Readings that can go. Of what stays, also where its chain of readings of one sort began: since when it is so."""
     columns = tables.coverage.c
     query = select(columns.id, columns.scope_id, columns.aspect, columns.outcome, columns.opened, columns.closed)
-    points = sorted({*needs.points, *(each for each in horizon.pinned(connection) if each < rev)})
-    spans = _Needs(points, (), (), None).spans
+    points = sorted({*needs.points, *needs.pinned})
     doomed: list[int] = []
     needed = 0
     rows = connection.execute(query.order_by(columns.scope_id, columns.aspect, columns.opened, columns.id))
@@ -225,7 +160,7 @@ def _coverage(connection: Connection, rev: int, needs: _Needs) -> tuple[list[int
         last: dict[bool, int] = {}
         for row in chain:
             whole = row.outcome == Outcome.COMPLETE
-            if row.closed is None or row.closed > rev or spans(row.opened, row.closed):
+            if row.closed is None or row.closed > rev or spans(points, row.opened, row.closed):
                 # Beside it the end of the readings of the other sort, or the very first: since then it is so.
                 stay |= {row.id, last.get(not whole, chain[0].id)}
             last[whole] = row.id

@@ -1,7 +1,9 @@
 """Azure Backup's jobs, of both kinds of vault, from the sandbox's own restores through the real pipeline."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +14,18 @@ from hypothesis import strategies as st
 from snapbase.audit.azure_backup_jobs import AUDIT_LOG
 from snapbase.audit.azure_backup_jobs_fetch import PERMISSIONS, REACH, _stamp
 from snapbase.audit.log import Broken, Fetched
+from snapbase.collect.engine import Selection
 from snapbase.event import Action, ActorKind, Event, Result
-from snapbase.model import Outcome
+from snapbase.model import Outcome, Scope
+from snapbase.operations import audit, retention
 from snapbase.operations.logs import READERS
 from snapbase.rules.jobs import joined
 from snapbase.sandbox.azure.activity import token
 from snapbase.sandbox.azure.clients import Writer
 from snapbase.sandbox.azure.server import TENANT, AzureSandbox
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.settings import AuditSection, AzureEntry, Config
+from snapbase.store import Store
 from tests.collect.azure.arm import GROUP, SUBSCRIPTION, Arm
 
 JOBS = "Microsoft.RecoveryServices/vaults/backupJobs/read"
@@ -190,6 +196,27 @@ def test_a_vault_that_cannot_be_read_is_said_and_hides_no_other(arm: Arm, fault:
     assert found.miss is not None
     assert (found.miss.outcome, len(found.events)) == (outcome, 1)
     assert JOBS in found.miss.reason
+
+
+def test_a_job_that_is_too_old_to_keep_is_no_news_each_time_it_is_read_again(arm: Arm, tmp_path: Path) -> None:
+    """What began some days before is asked for again each time."""
+    restore_disk(arm)
+    (job,) = [each for each in arm.sandbox.estate.resources.values() if each["type"].endswith("/backupJobs")]
+    began = datetime.now(UTC) - timedelta(days=2)
+    job["properties"]["startTime"] = began.isoformat()
+    restore_machine(arm)
+    config = Config(azure=(AzureEntry(endpoint=arm.url),), audit=AuditSection(keep_days=1))
+    kept, forgotten = [], 0
+    with Store.open(f"sqlite:///{tmp_path}/s.db", write=True) as store:
+        for _ in range(3):
+            taken = audit.fetch_alone(store, config, Selection(), stop=threading.Event())
+            kept.append(taken.new)
+            forgotten += retention.forget_events(store, config, datetime.now(UTC))
+        marks: dict[Scope, datetime] = {}
+        assert audit.poll(store, config, marks, skip=(), stop=threading.Event()).new == 0
+    assert kept[0] > 0
+    assert kept[1:] == [0, 0]
+    assert not forgotten
 
 
 def test_a_job_that_cannot_be_shown_is_told_as_it_was_listed_and_hides_no_other(arm: Arm) -> None:

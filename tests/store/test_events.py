@@ -85,3 +85,12 @@ def test_a_watermark_grows_only_over_stretches_that_touch(store: Store) -> None:
 
     store.mark_log(source, minute(30), minute(40))
     assert store.logs_read() == {source: (minute(30), minute(40))}
+
+
+def test_what_is_too_old_to_keep_is_not_kept_again_but_takes_its_outcome_where_it_still_is(store: Store) -> None:
+    begun, old = replace(SHARE, result=Result.STARTED), replace(SHARE, id="e0", at=minute(4))
+    store.add_events([begun])
+
+    assert store.add_events([SHARE, old, replace(SHARE, id="e9", at=minute(6))], since=minute(6)) == 1
+    assert store.add_events([old], since=minute(4)) == 1
+    assert SHARE in store.events_about([SNAPSHOT])
