@@ -16,6 +16,7 @@ import orjson
 import platformdirs
 
 from snapbase.errors import Busy
+from snapbase.store.database import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +116,11 @@ def _both(read: Ways, unkept: Mapping[str, Mapping[str, Entry]]) -> Ways:
 def path_of(store_url: str) -> Path:
     """Beside a store that is a file; else in the user's data folder, named by where the store is."""
     scheme, _, rest = store_url.partition("://")
-    place = rest.partition("?")[0]
-    file = place.removeprefix("/")
-    if scheme.startswith("sqlite") and place.startswith("/") and file and not file.startswith(":"):
+    named = rest.partition("?")[0]
+    file = named.removeprefix("/")
+    if scheme.startswith("sqlite") and named.startswith("/") and file and not file.startswith(":"):
         return Path(f"{file}.told")
-    who, _, where = place.rpartition("@")
-    known_by = f"{who.partition(':')[0]}@{where}"
-    name = f"{hashlib.sha256(known_by.encode()).hexdigest()[:16]}.told"
+    name = f"{hashlib.sha256(place(store_url).encode()).hexdigest()[:16]}.told"
     return Path(platformdirs.user_data_dir("snapbase")) / "notify" / name
 
 

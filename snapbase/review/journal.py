@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import platformdirs
@@ -15,23 +14,14 @@ import platformdirs
 from snapbase.errors import Busy, StoreError
 from snapbase.model import Run
 from snapbase.review.decisions import Choice, Decision, Decisions, Did, Event, Saved, Undid
+from snapbase.store.database import place
 
 
 def path_of(store_url: str, run: Run, folder: Path | None = None) -> Path:
     """One file for each store and run; a store that was made anew has other runs, even where their numbers return."""
     folder = folder or Path(platformdirs.user_data_dir("snapbase")) / "review"
-    key = f"{_place(store_url)}\n{run.id}\n{run.started_at.isoformat()}"
+    key = f"{place(store_url)}\n{run.id}\n{run.started_at.isoformat()}"
     return folder / f"run-{run.id}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
-
-
-def _place(store_url: str) -> str:
-    """Where the store is, without its password: that changes, and has no business in a file's name."""
-    parts = urlsplit(store_url)
-    if parts.scheme.startswith("sqlite"):
-        return str(Path(store_url.partition(":///")[2]).resolve())
-    user = f"{parts.username}@" if parts.username else ""
-    query = sorted(f"{key}={value}" for key, value in parse_qsl(parts.query) if key != "password")
-    return f"{user}{parts.hostname}:{parts.port}{parts.path}?{'&'.join(query)}"
 
 
 @contextmanager

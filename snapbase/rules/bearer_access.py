@@ -1,11 +1,11 @@
 """A live download link: whoever has the URL has the data, and no log says who used it."""
 
-from snapbase.diff import Change, ChangeType
+from snapbase.diff import Change
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind
 from snapbase.rules.example import AZURE, appeared, granted, modified, shared, unread
-from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.rule import SHOWN, Context, Example, Rule, Verdict
 from snapbase.rules.severity import effect_words, of_exposure, shown_by
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
@@ -27,15 +27,7 @@ _NOBODY_SAYS = "Whoever holds the URL can download it; the cloud does not say wh
 RULE = Rule(
     id="bearer-access",
     title="A live SAS link",
-    on=frozenset(
-        {
-            ChangeType.GRANT_ADDED,
-            ChangeType.GRANT_CHANGED,
-            ChangeType.GRANT_WORSE,
-            ChangeType.APPEARED,
-            ChangeType.MODIFIED,
-        }
-    ),
+    on=SHOWN,
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="critical; medium while the network policy holds it back",

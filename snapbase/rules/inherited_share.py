@@ -1,11 +1,11 @@
 """A binding on a container (project, subscription, resource group…) that reaches every snapshot below it."""
 
-from snapbase.diff import Change, ChangeType
+from snapbase.diff import Change
 from snapbase.exposure import Exposure
 from snapbase.finding import Attack, Severity
 from snapbase.model import Access, PrincipalKind, ResourceType
 from snapbase.rules.example import PROJECT, shared
-from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.rule import OPENED, Context, Example, Rule, Verdict
 from snapbase.rules.severity import holder, is_container, notes, of_exposure
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
@@ -42,7 +42,7 @@ def _example(kind: PrincipalKind, key: str, trust: TrustClass, resource_type: st
 RULE = Rule(
     id="inherited-share",
     title="Access through a container",
-    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    on=OPENED,
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="critical for strangers; low for unresolved directory objects; info for our own people",

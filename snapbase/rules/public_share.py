@@ -1,11 +1,11 @@
 """Everyone can take it."""
 
-from snapbase.diff import Change, ChangeType
+from snapbase.diff import Change
 from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind
 from snapbase.rules.example import appeared, granted, modified, shared, unread
-from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.rule import SHOWN, Context, Example, Rule, Verdict
 from snapbase.rules.severity import effect_words, expiry_words, of_exposure, shown_by
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
@@ -27,15 +27,7 @@ def _judge(change: Change, _: Context) -> Verdict | None:
 RULE = Rule(
     id="public-share",
     title="Shared with everyone",
-    on=frozenset(
-        {
-            ChangeType.GRANT_ADDED,
-            ChangeType.GRANT_CHANGED,
-            ChangeType.GRANT_WORSE,
-            ChangeType.APPEARED,
-            ChangeType.MODIFIED,
-        }
-    ),
+    on=SHOWN,
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="critical; high while block public access holds it back",

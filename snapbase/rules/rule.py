@@ -33,6 +33,12 @@ class Verdict:
     undo: str = ""
 
 
+OPENED = frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE})
+"""Somebody may do more than was approved."""
+SHOWN = OPENED | {ChangeType.APPEARED, ChangeType.MODIFIED}
+"""The same, where a list alone can show it though grants were not read (`severity.shown_by`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A change and what the rule must say of it; None: nothing."""

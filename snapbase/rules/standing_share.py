@@ -7,7 +7,7 @@ from snapbase.exposure import Effect, Exposure
 from snapbase.finding import Attack, Severity
 from snapbase.model import Access, PrincipalKind, ResourceType
 from snapbase.rules.example import shared
-from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.rule import OPENED, Context, Example, Rule, Verdict
 from snapbase.rules.severity import holder, notes, of_exposure
 from snapbase.trust import TrustClass
 
@@ -58,7 +58,7 @@ def _example(key: str, trust: TrustClass, **more: Any) -> Change:
 RULE = Rule(
     id="standing-share",
     title="A lifecycle policy or vault that shares by itself",
-    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    on=OPENED,
     judge=_judge,
     attack=Attack(("T1537", "T1578"), ("DC0058",)),
     severities="as of a share of one snapshot; medium where a stranger can only bring data in",

@@ -5,7 +5,7 @@ from snapbase.exposure import Effect
 from snapbase.finding import Attack, Severity
 from snapbase.model import PrincipalKind, ResourceType
 from snapbase.rules.example import shared
-from snapbase.rules.rule import Context, Example, Rule, Verdict
+from snapbase.rules.rule import OPENED, Context, Example, Rule, Verdict
 from snapbase.rules.severity import holder, is_container, notes, of_exposure
 from snapbase.rules.undo import unshare
 from snapbase.trust import TrustClass
@@ -42,7 +42,7 @@ def _lost_trust(change: Change) -> bool:
 RULE = Rule(
     id="unknown-account-share",
     title="Shared with an unknown account, tenant or person",
-    on=frozenset({ChangeType.GRANT_ADDED, ChangeType.GRANT_CHANGED, ChangeType.GRANT_WORSE}),
+    on=OPENED,
     judge=_judge,
     attack=Attack(("T1537",), ("DC0058",)),
     severities="critical; medium while a key policy holds it back, or for an unresolved directory object",

@@ -32,6 +32,19 @@ def show(url: str) -> str:
     return parsed.set(query={}).render_as_string(hide_password=True)
 
 
+def place(url: str) -> str:
+    """Which store it is, without its password: that changes, and has no business in a file's name."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return url
+    if parsed.get_backend_name() == "sqlite":
+        return str(Path(parsed.database or "").resolve())
+    user = f"{parsed.username}@" if parsed.username else ""
+    query = sorted(f"{name}={value}" for name, value in parsed.query.items() if name != "password")
+    return f"{user}{parsed.host}:{parsed.port}/{parsed.database}?{'&'.join(query)}"
+
+
 def connect(url: str, *, write: bool) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://…`; raises `StoreError` where that cannot be."""
     try:
