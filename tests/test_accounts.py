@@ -25,12 +25,12 @@ from snapbase.sandbox.aws.story import MEMBER
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustClass
+from tests.detecting.world import DAY, did, report, run
 from tests.peer_world import ELSEWHERE, Estate, started
 from tests.receiver import receiving
 from tests.report.cases import CLEAN, DENIED_GAP, finding
 from tests.rules.test_rules import CONTEXT
 from tests.store.world import EUROPE, OUTSIDER
-from tests.test_detecting import DAY, did, report, run
 
 OURS, OTHER = "111122223333", "444455556666"
 SUBSCRIPTION = "aaaaaaaa-0000-4000-8000-000000000001"

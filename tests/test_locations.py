@@ -18,10 +18,10 @@ from snapbase.report.text import done_by
 from snapbase.rules.estate import Tuning
 from snapbase.settings import Config
 from snapbase.store import Store
+from tests.detecting.world import did, run
+from tests.detecting.world import report as judged
 from tests.report.cases import AT, finding
 from tests.store.world import grant
-from tests.test_detecting import did, run
-from tests.test_detecting import report as judged
 
 HOME, ABROAD, NOWHERE, PRIVATE = "81.2.69.142", "198.51.100.7", "192.0.2.7", "10.0.0.1"
 PLACES: dict[str, object] = {

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from snapbase.event import Action, Event
 from snapbase.store import Store
+from tests.detecting.world import EVE, approve, did, run, told
 from tests.store.world import OUTSIDER
-from tests.test_detecting import EVE, approve, did, run, store, told
 
-__all__ = ["store"]
 JOB = "0A1B2C3D-0000-4000-8000-000000000001"
 
 
