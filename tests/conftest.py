@@ -1,4 +1,4 @@
-"""Databases for the tests: a fresh store for each test, in SQLite and in a real PostgreSQL that the tests start."""
+"""What tests share: fresh stores in SQLite and in a real PostgreSQL, local clouds, and somebody to be told."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from snapbase import sandbox
+from snapbase.sandbox import Endpoints
+from snapbase.sandbox.faults import Switchboard
 from tests.postgresql import Cluster, cluster
+from tests.receiver import Receiver, receiving
 
 # In CI the same examples every time: a failure there belongs to the change, not to chance. Elsewhere, new ones.
 settings.register_profile("ci", derandomize=True)
@@ -36,3 +40,23 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     started: Cluster = request.getfixturevalue("postgresql")
     with started.database() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def switchboard() -> Switchboard:
+    """The faults of a module's clouds."""
+    return Switchboard()
+
+
+@pytest.fixture(scope="module")
+def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
+    """Three local clouds that SDKs find by themselves."""
+    with sandbox.clouds(switchboard) as started, sandbox.environment(started):
+        yield started
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A web server that takes what is told."""
+    with receiving() as started:
+        yield started

@@ -31,17 +31,6 @@ BUCKET = "our-trail"
 
 
 @pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
-def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
-    with sandbox.clouds(switchboard) as started, sandbox.environment(started):
-        yield started
-
-
-@pytest.fixture(scope="module")
 def config(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return demo.configuration(endpoints, tmp_path_factory.mktemp("home"))[0]
 

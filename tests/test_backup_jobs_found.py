@@ -34,11 +34,6 @@ AWS = Selection(accounts=(MEMBER,))
 
 
 @pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
 def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
     server = AwsSandbox(switchboard)
     started = Endpoints(server.start(), "", "")

@@ -12,7 +12,6 @@ from threading import Thread
 import pytest
 from typer.testing import CliRunner
 
-from snapbase import sandbox
 from snapbase.cli.app import app
 from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.engine import Selection
@@ -36,17 +35,6 @@ KINDS = (
     "gcp.compute.snapshot",
     "gcp.compute.image",
 )
-
-
-@pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
-def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
-    with sandbox.clouds(switchboard) as started, sandbox.environment(started):
-        yield started
 
 
 @pytest.fixture

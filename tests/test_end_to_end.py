@@ -21,11 +21,6 @@ THIEF = "t.lambert"
 
 
 @pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
 def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
     with sandbox.clouds(switchboard) as started:
         yield started

@@ -71,11 +71,6 @@ WHAT_TO_DO = re.compile(
 Inventory = dict[tuple[Scope, str], frozenset[Grant] | None]
 
 
-@pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _short_pauses() -> Iterator[None]:
     """How a throttled call is paced is the limiter's own test; here it only has to be over."""

@@ -19,11 +19,6 @@ from snapbase.store import Store
 
 
 @pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
 def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
     with sandbox.clouds(switchboard) as started:
         yield started

@@ -8,7 +8,6 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,19 +24,13 @@ from snapbase.operations import notify, told
 from snapbase.operations.notify import defanged, tell, tell_failure
 from snapbase.operations.told import Entry, kept, path_of
 from snapbase.settings import NotifySection
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.report.cases import CLEAN, DENIED_GAP, DRIFT, HOSTILE, finding
 
 SECRET = "T0KEN-of-the-address"
 PUBLIC = finding("public-share", Severity.CRITICAL, "Public: anyone can read it")
 SHARED = finding("unknown-account-share", Severity.HIGH, "Shared with unknown account 999988887777")
 MILD = finding("snapshot-appeared", Severity.LOW, "New")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as started:
-        yield started
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +26,6 @@ from tests.report.cases import DENIED_GAP, finding
 from tests.test_notify import SECRET, SHARED, report, webhook
 
 PUBLIC = finding("public-share", Severity.CRITICAL, "Public: anyone can read it")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as started:
-        yield started
 
 
 @pytest.fixture

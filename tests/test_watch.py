@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from snapbase import sandbox
 from snapbase.collect import limit
 from snapbase.collect.engine import Selection
 from snapbase.errors import CredentialsError
@@ -43,17 +42,6 @@ KINDS: tuple[str, ...] = (
 KINDS += ("azure.compute.snapshot", "azure.rbac", "gcp.compute.snapshot", "gcp.compute.image", "gcp.iam")
 LOGS = ("cloudtrail:LookupEvents", "Microsoft.Insights/eventtypes/values/read", "logging.entries.list")
 SUBSCRIPTION = "aaaaaaaa-0000-4000-8000-000000000001"
-
-
-@pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
-def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
-    with sandbox.clouds(switchboard) as started, sandbox.environment(started):
-        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -23,11 +23,6 @@ from tests.queues.world import HOME, RETENTION, Amazon, Clock, Google, Watch, fo
 
 
 @pytest.fixture(scope="module")
-def switchboard() -> Switchboard:
-    return Switchboard()
-
-
-@pytest.fixture(scope="module")
 def endpoints(switchboard: Switchboard) -> Iterator[Endpoints]:
     with sandbox.clouds(switchboard) as started, sandbox.environment(started):
         forward(started)
