@@ -23,6 +23,11 @@ class Severity(StrEnum):
 _RANKS = {each: rank for rank, each in enumerate(Severity)}
 
 
+def several(count: int, noun: str) -> str:
+    """`1 snapshot`, `1,200 snapshots`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class SubjectType(StrEnum):
     SNAPSHOT = "snapshot"
     CONTAINER = "container"

@@ -64,13 +64,13 @@ def fetch(
 
 
 def _said(taken: "Taken") -> None:
-    from snapbase.report.text import plain
+    from snapbase.report.text import plain, several
 
-    typer.echo(f"{taken.events:,} event{'' if taken.events == 1 else 's'}, {taken.new:,} of them new.")
+    typer.echo(f"{several(taken.events, 'event')}, {taken.new:,} of them new.")
     for why, count in taken.broken.most_common():
         where = taken.files.get(why, ())
         named = f" ({plain(', '.join(where[:3]), 300)}{' and others' if len(where) > 3 else ''})" if where else ""
-        typer.echo(f"{count:,} record{'' if count == 1 else 's'} not read: {plain(why)}{named}")
+        typer.echo(f"{several(count, 'record')} not read: {plain(why)}{named}")
     for source, why in sorted(taken.unread.items()):
         typer.echo(f"{plain(source)} was not read to the end: {plain(why, 300)}")
 

@@ -133,9 +133,9 @@ def restore(
 
 
 def _say_copied(what: str, copied: "Copied") -> None:
-    typer.echo(
-        f"{what}: {copied.rows:,} rows, {copied.lines} line{'' if copied.lines == 1 else 's'} of the approval log."
-    )
+    from snapbase.finding import several
+
+    typer.echo(f"{what}: {copied.rows:,} rows, {several(copied.lines, 'line')} of the approval log.")
     if copied.head:
         typer.echo(f"Its head: {copied.head}")
 

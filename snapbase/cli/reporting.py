@@ -146,8 +146,9 @@ def status(
 
 
 def _ago(seconds: float) -> str:
+    from snapbase.finding import several
+
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
+            return several(int(seconds // length), unit)
     return "less than a minute"

@@ -12,6 +12,7 @@ from snapbase.collect.collector import CloudDescriptor, Collector, Target, accou
 from snapbase.collect.runtime import Runtime
 from snapbase.collect.stopping import Interrupted
 from snapbase.errors import CredentialsError
+from snapbase.finding import several
 from snapbase.model import ANYWHERE, SKIPPED, Aspect, Coverage, Miss, Observation, Outcome, Reading, Scope
 from snapbase.settings import Config
 
@@ -145,7 +146,7 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
     skipped = [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
     there = {*(each.scope for each in found.scopes), *(each.scope for each in found.readings), *found.skipped}
     return Foreseen(
-        lines=(*lines, *shut, *skipped, f"{len(found.scopes)} scope{'' if len(found.scopes) == 1 else 's'}"),
+        lines=(*lines, *shut, *skipped, several(len(found.scopes), "scope")),
         scopes=len(found.scopes),
         accounts=frozenset(each.account for each in there),
         locations=frozenset(each.location for each in there) - {ANYWHERE},

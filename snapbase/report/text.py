@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from snapbase.exposure import Exposure
 from snapbase.finding import Attribution, CoverageGap, Finding, Heartbeat, Report, Severity
+from snapbase.finding import several as several
 from snapbase.locations import UNKNOWN
 from snapbase.model import ANYWHERE, Approval, Json, State
 
@@ -84,10 +85,6 @@ def sharing(state: State, exposures: Iterable[Exposure], *, unread: bool) -> str
     if unread or state.miss is not None:
         return f"{words or 'nobody'}, as last read"
     return words or ("nobody (inferred)" if state.resource.inferred else "nobody")
-
-
-def several(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def verdict(report: Report) -> str:

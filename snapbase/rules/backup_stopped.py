@@ -1,15 +1,15 @@
 """Sources of an approved origin that have had no new point for twice their cadence: one line for each policy."""
 
 from snapbase.diff import Change, ChangeType
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.rules.example import cohort_change
 from snapbase.rules.rule import Context, Example, Rule, Verdict
-from snapbase.rules.words import amount, detail
+from snapbase.rules.words import detail
 
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     last = f" Last point: {change.was} UTC." if change.was else " No point is left."
-    return Verdict(Severity.MEDIUM, f"Backup stopped: {amount(change.count, 'source')}", detail(change) + last)
+    return Verdict(Severity.MEDIUM, f"Backup stopped: {several(change.count, 'source')}", detail(change) + last)
 
 
 RULE = Rule(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from snapbase.event import Event
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.model import Principal
 from snapbase.rules.estate import Estate
 from snapbase.rules.timeline import Timeline
@@ -97,17 +97,13 @@ def calls(events: Iterable[Event], most: int = 3) -> str:
     return ", ".join(ends[:most]) + (f" and {len(ends) - most:,} more" if len(ends) > most else "")
 
 
-def amount(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def lasting(span: timedelta) -> str:
     """A span in the unit that suits it."""
     seconds = int(span.total_seconds())
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 2 * length:
-            return amount(seconds // length, unit)
-    return amount(seconds, "second")
+            return several(seconds // length, unit)
+    return several(seconds, "second")
 
 
 def things(events: Iterable[Event]) -> list[str]:

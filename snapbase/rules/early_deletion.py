@@ -1,10 +1,10 @@
 """Snapshots of an approved origin that went before their time, not by its lifecycle, or that leave too few behind."""
 
 from snapbase.diff import Change, ChangeType
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.rules.example import cohort_change
 from snapbase.rules.rule import Context, Example, Rule, Verdict
-from snapbase.rules.words import amount, detail
+from snapbase.rules.words import detail
 
 _TITLES = {
     "cohort:restore-points": "Deleted with too few restore points left",
@@ -14,7 +14,7 @@ _TITLES = {
 
 def _judge(change: Change, _: Context) -> Verdict | None:
     words = _TITLES.get(change.entry, "Deleted before their time")
-    return Verdict(Severity.HIGH, f"{words}: {amount(change.count, 'snapshot')}", detail(change))
+    return Verdict(Severity.HIGH, f"{words}: {several(change.count, 'snapshot')}", detail(change))
 
 
 RULE = Rule(

@@ -2,7 +2,7 @@
 
 from snapbase.diff import Change
 from snapbase.exposure import Exposure
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.model import Access, PrincipalKind, ResourceType
 from snapbase.rules.example import PROJECT, shared
 from snapbase.rules.rule import OPENED, Context, Example, Rule, Verdict
@@ -18,7 +18,7 @@ def _judge(change: Change, context: Context) -> Verdict | None:
     if exposure.trust in (TrustClass.OWN, TrustClass.PROVIDER, TrustClass.ANYONE):
         return None
     count = context.below.get(change.uid, 0)
-    below = f"{count:,} snapshot{'' if count == 1 else 's'} below" if count else "everything below it"
+    below = f"{several(count, 'snapshot')} below" if count else "everything below it"
     verb = "re-share" if exposure.grant.access == Access.RESHARE else "read"
     role = exposure.grant.mechanism.partition("/")[2]
     detail = " ".join(filter(None, (f"By {role}." if role else "", notes(exposure))))

@@ -1,10 +1,10 @@
 """What an approved origin made is not as it was when the origin was approved: one line for each broken invariant."""
 
 from snapbase.diff import Change, ChangeType
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.rules.example import cohort_change
 from snapbase.rules.rule import Context, Example, Rule, Verdict
-from snapbase.rules.words import amount, detail
+from snapbase.rules.words import detail
 
 _TITLES = {
     "source": "Cohort grew: {what} from {values}",
@@ -35,10 +35,10 @@ def _judge(change: Change, _: Context) -> Verdict | None:
     invariant = change.entry.removeprefix("cohort:")
     values = change.now if isinstance(change.now, list) else []
     title = _TITLES.get(invariant, "Not as approved: {what}")
-    grown = f"{len(values)} new source{'' if len(values) == 1 else 's'}" if values else "new sources"
+    grown = several(len(values), "new source") if values else "new sources"
     return Verdict(
         _SEVERITIES.get(invariant, Severity.HIGH),
-        title.format(what=amount(change.count, "snapshot"), values=grown),
+        title.format(what=several(change.count, "snapshot"), values=grown),
         detail(change),
     )
 

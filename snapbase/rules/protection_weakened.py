@@ -3,7 +3,7 @@
 from math import inf
 
 from snapbase.diff import Change, ChangeType
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.model import Json, ResourceType
 from snapbase.rules.example import SCOPE, disappeared, modified
 from snapbase.rules.ladder import Ladder, step, words
@@ -69,7 +69,7 @@ def _length(value: Json) -> float | None:
 
 def _behind(change: Change, context: Context) -> str:
     count = context.below.get(change.uid, 0)
-    return f"{count:,} snapshot{'' if count == 1 else 's'} behind it." if count else ""
+    return f"{several(count, 'snapshot')} behind it." if count else ""
 
 
 RULE = Rule(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from snapbase.event import Action, Event, Result
-from snapbase.finding import Attack, Severity
-from snapbase.rules.detection import Detection, Sighting, amount, calls, few, sentences, things, where, who
+from snapbase.finding import Attack, Severity, several
+from snapbase.rules.detection import Detection, Sighting, calls, few, sentences, things, where, who
 from snapbase.rules.estate import Estate, step
 from snapbase.rules.example_events import BACKUP, OPS, case, did, estate, failed, line, used_to
 from snapbase.rules.timeline import CHANGES, HOUR, Timeline, by_actor, sessions
@@ -39,7 +39,7 @@ def _sighting(session: list[Event], timeline: Timeline, estate: Estate, *, done:
         detail=sentences(
             f"{first.at:%Y-%m-%d %H:%M} UTC" + (f": {few(touched)}." if touched else "."),
             f"{first.detail}." if first.detail and len(session) == 1 else "",
-            f"The same actor deleted {amount(len(deleted), 'thing')} around it." if deleted else "",
+            f"The same actor deleted {several(len(deleted), 'thing')} around it." if deleted else "",
             "This actor does so usually." if is_usual else "",
             where(session),
         ),

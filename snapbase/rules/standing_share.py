@@ -4,7 +4,7 @@ from typing import Any
 
 from snapbase.diff import Change, ChangeType
 from snapbase.exposure import Effect, Exposure
-from snapbase.finding import Attack, Severity
+from snapbase.finding import Attack, Severity, several
 from snapbase.model import Access, PrincipalKind, ResourceType
 from snapbase.rules.example import shared
 from snapbase.rules.rule import OPENED, Context, Example, Rule, Verdict
@@ -31,7 +31,7 @@ def _judge(change: Change, context: Context) -> Verdict | None:
     if lost or exposure.trust in (TrustClass.OWN, TrustClass.ANYONE):
         return None
     count = context.below.get(change.uid, 0)
-    held = f"{count:,} snapshot{'' if count == 1 else 's'} in it now." if count else ""
+    held = f"{several(count, 'snapshot')} in it now." if count else ""
     members = _MEMBERS_ONLY if exposure.grant.mechanism == "backup:CopyActions" and exposure.trust.foreign else ""
     detail = " ".join(filter(None, (f"By {exposure.grant.mechanism}.", held, notes(exposure), members)))
     return Verdict(_severity(exposure), f"Standing share: {holder(exposure)} can {_words(exposure)}", detail)

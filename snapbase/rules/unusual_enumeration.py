@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from snapbase.event import Action, Event, Result
-from snapbase.finding import Attack, Severity
-from snapbase.rules.detection import TIMES_USUAL, Detection, Sighting, amount, calls, sentences, where, who
+from snapbase.finding import Attack, Severity, several
+from snapbase.rules.detection import TIMES_USUAL, Detection, Sighting, calls, sentences, where, who
 from snapbase.rules.estate import Estate
 from snapbase.rules.example_events import BACKUP, EVE, INSPECTOR, case, did, estate, failed, line, listings, used_to
 from snapbase.rules.timeline import ATTEMPTS, HOUR, Timeline, by_actor, sessions
@@ -49,7 +49,7 @@ def _sighting(session: list[Event], usual: int, estate: Estate, *, is_new: bool)
     return Sighting(
         severity=estate.severity(base, session[:1]),
         title=f"{who(session[0])}{', new to it,' if is_new else ''} listed snapshots in "
-        f"{amount(len(places), 'region')}",
+        f"{several(len(places), 'region')}",
         detail=sentences(
             f"{len(session):,} listings from {session[0].at:%Y-%m-%d %H:%M} UTC: {calls(session)}.",
             f"{refused:,} of them were refused." if refused else "",

@@ -5,10 +5,6 @@ import re
 from snapbase.diff import Change
 
 
-def amount(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def detail(change: Change) -> str:
     """What is not as approved, and a few of those it is about."""
     values = [str(each) for each in change.now] if isinstance(change.now, list) else []
