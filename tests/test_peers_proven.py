@@ -215,7 +215,7 @@ PROVEN = {
     ),
     "IAM Access Analyzer: archived without a reason, and by rules that nobody reviews": (
         "store.test_evidence.test_what_nobody_touched_verifies",
-        "test_detecting.test_an_approval_with_an_end_ends",
+        "detecting.test_approved.test_an_approval_with_an_end_ends",
     ),
     "IAM Access Analyzer: another condition is another finding and the old one is resolved": (
         "test_diff.test_grants_added_removed_and_on_other_terms",
