@@ -4,12 +4,12 @@ Computed at read time and never stored with the grant: one change of a key's pol
 of grants that nobody touched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from snapbase.model import Grant, Limits, Principal, PrincipalKind, State
+from snapbase.model import Cloud, Grant, Limits, Principal, PrincipalKind, State
 from snapbase.trust import Judgement, TrustClass, TrustList, unresolved
 
 
@@ -56,8 +56,12 @@ def expose(grant: Grant, state: State, guards: Mapping[str, State], trust: Trust
     """What `grant` on `state` is worth behind `guards` (by uid), under `trust`, on a day."""
     scope = state.scope
     source = state.resource.source or ""
-    judgement = trust.judge(grant.principal, account=scope.account, kind=scope.kind, on=on, source=source)
-    effect, why = _effect(grant, state, guards, on)
+
+    def judged(principal: Principal) -> Judgement:
+        return trust.judge(principal, account=scope.account, kind=scope.kind, on=on, source=source)
+
+    judgement = judged(grant.principal)
+    effect, why = _effect(grant, state, guards, on, lambda who: judged(who).trust.foreign)
     return Exposure(grant, judgement, effect, why)
 
 
@@ -121,17 +125,23 @@ class Court:
             found = self._then[trust_id, rev] = Judge(trust, guards, sides.approved_at.date())
         return found
 
-    def finds_worse(self, grant: Grant, state: State, trust_id: int, rev: int) -> bool:
-        """Whether a grant that is as it was approved, on a resource that is, is worth more than it was then."""
-        return is_worse(self.then(trust_id, rev).expose(grant, state), self.now.expose(grant, state))
-
 
 def is_worse(then: Exposure, now: Exposure) -> bool:
     """A grant that is the same is news where its holder is trusted less, or where it works for a stranger by now."""
     return now.trust.rank > then.trust.rank or (now.trust.foreign and now.effect.rank > then.effect.rank)
 
 
-def _effect(grant: Grant, state: State, guards: Mapping[str, State], on: date) -> tuple[Effect, str]:
+def admission(member: Principal, *, certain: bool = True) -> str:
+    """A member of a Google key's policies, as `Limits.admits` of that key names it."""
+    return f"{member.kind}{'' if certain else _PERHAPS} {member.id}"
+
+
+_PERHAPS = "?"
+
+
+def _effect(
+    grant: Grant, state: State, guards: Mapping[str, State], on: date, foreign: Callable[[Principal], bool]
+) -> tuple[Effect, str]:
     principal = grant.principal
     if principal.kind == PrincipalKind.DELETED:
         return Effect.LATENT, "the principal was deleted"
@@ -146,6 +156,8 @@ def _effect(grant: Grant, state: State, guards: Mapping[str, State], on: date) -
         if guard is None:
             if uid == resource.key:
                 verdicts.append((Effect.UNKNOWN, f"the policy of key {uid} was not read"))
+        elif uid == resource.key and state.scope.cloud == Cloud.GCP:
+            verdicts.append(_unlocked(principal, state, guards, foreign))
         elif guard.resource.limits is not None:
             verdicts.append(_limited(principal, guard.resource.limits, guard.resource.name or guard.resource.address))
     if grant.condition and grant.expires_at is None:
@@ -163,3 +175,50 @@ def _limited(principal: Principal, limits: Limits, name: str) -> tuple[Effect, s
     if limits.unknown and limits.admits is None:
         return Effect.UNKNOWN, limits.unknown
     return Effect.EFFECTIVE, ""
+
+
+def _unlocked(
+    principal: Principal, state: State, guards: Mapping[str, State], foreign: Callable[[Principal], bool]
+) -> tuple[Effect, str]:
+    """What a key of Cloud KMS leaves of a grant.
+
+    Whoever may use a resource makes a disk of it in a project of theirs, where Compute Engine asks for the key as that
+    project's service agent, or as an account that they name. Whose an account from outside is cannot be told, so one
+    that the key lets in is taken for theirs; our own agents are of use only to our own people, and to whoever has a
+    foot in the project already.
+    """
+    guard = guards[state.resource.key or ""].resource
+    limits, name = guard.limits or Limits(), f"key {guard.name or guard.address}"
+    stranger = foreign(principal)
+    admitted = [_admitted(each) for each in limits.admits or ()]
+    helpful = [(who, sure) for who, sure in admitted if not stranger or who == principal or foreign(who)]
+    if any(sure for _, sure in helpful):
+        return Effect.EFFECTIVE, ""
+    if limits.unknown:
+        return Effect.UNKNOWN, limits.unknown
+    if helpful:
+        return Effect.UNKNOWN, f"{name} may let in {helpful[0][0]}: under a condition, or by a role that was not read"
+    inside = _inside(principal, state, guards)
+    return (Effect.UNKNOWN, inside) if inside else (Effect.LATENT, f"{name} lets in nobody from outside")
+
+
+def _admitted(text: str) -> tuple[Principal, bool]:
+    """A member of a key's policies, and whether it is let in for certain."""
+    kind, _, key = text.partition(" ")
+    return Principal(kind.removesuffix(_PERHAPS), key), not kind.endswith(_PERHAPS)
+
+
+_EVERYONE = frozenset({PrincipalKind.PUBLIC, PrincipalKind.AUTHENTICATED})
+
+
+def _inside(principal: Principal, state: State, guards: Mapping[str, State]) -> str:
+    """Why a holder might get the key from our own agents: by a binding above the resource; empty if not."""
+    for uid in state.resource.guards:
+        above = guards.get(uid)
+        if uid == state.resource.key:
+            continue
+        if above is None or above.grants is None or above.miss is not None:
+            return f"the bindings of {uid} were not read"
+        if any(held.principal == principal or held.principal.kind in _EVERYONE for held in above.grants):
+            return f"it holds a role on {above.resource.name or above.resource.address} as well"
+    return ""

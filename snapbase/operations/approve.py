@@ -12,7 +12,7 @@ from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.finding import Finding, Report
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
 from snapbase.operations.detecting import still_late
-from snapbase.operations.diff import Against, against_baseline, against_run, diff, without_deadlines
+from snapbase.operations.diff import Against, against_baseline, against_run, diff
 from snapbase.store import Store
 from snapbase.store.baselines import Sign
 from snapbase.trust import TrustClass
@@ -86,8 +86,8 @@ def approve(
     approval = Approval(request.by, at or datetime.now(UTC), request.reason, request.ticket, request.until)
     run = request.run
     if request.whole:
-        late = still_late(store, run, result.approved, result.against.pins, approval)
-        pins = _kept(store, result, approval) + late + _held(result, approval)
+        late = still_late(store, run, result.approved, result.against.pins.around, approval)
+        pins = _kept(store, result, approval) + late + _held(store, result, approval)
         scope, rev, trust_id = BaselineScope.WHOLE, run.last_rev, run.trust_id
     else:
         covers = dict.fromkeys(each for finding in result.approved for each in finding.covers)
@@ -201,24 +201,16 @@ def _count(found: Sequence[Finding]) -> str:
     return f"{len(found)} share{'' if len(found) == 1 else 's'}"
 
 
-def _held(result: Plan, approval: Approval) -> list[Pin]:
+def _held(store: Store, result: Plan, approval: Approval) -> list[Pin]:
     """Excepted findings stay at the values that were approved before, wherever those came from."""
     held: list[Pin] = []
-    pins = _by_subject(result.against.pins)
-    for finding in result.held:
-        for subject, entry in finding.covers:
-            own = pins.get(subject, ())
-            older = _stack(result, own, subject, entry, approval)
-            held += [*(replace(pin, held=True) for pin in older), *_newer_attributes(own, entry, older[-1])]
+    covers = [each for finding in result.held for each in finding.covers]
+    pins = store.pins_on(result.against.pins, {subject for subject, _ in covers})
+    for subject, entry in covers:
+        own = pins.get(subject, ())
+        older = _stack(result, own, subject, entry, approval)
+        held += [*(replace(pin, held=True) for pin in older), *_newer_attributes(own, entry, older[-1])]
     return held
-
-
-def _by_subject(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
-    """Thousands of pins are looked through for thousands of findings: each for its own only."""
-    found: dict[str, list[Pin]] = {}
-    for pin in pins:
-        found.setdefault(pin.subject, []).append(pin)
-    return found
 
 
 def _newer_attributes(own: Iterable[Pin], entry: str, older: Pin) -> list[Pin]:
@@ -252,11 +244,12 @@ def _stack(result: Plan, own: Iterable[Pin], subject: str, entry: str, approval:
 
 def _kept(store: Store, result: Plan, approval: Approval) -> list[Pin]:
     """Entries let through only until a date keep that date: below them lies the value that was approved before them."""
-    if all(pin.approval.until is None for pin in result.against.pins):
+    against = result.against
+    if not against.pins.ends:
         return []
-    bare = without_deadlines(result.against)
+    bare = replace(against, pins=against.pins.without_deadlines())
     only_timed = _entries(diff(store, result.request.run, bare).findings) - _entries(result.report.findings)
-    pins = _by_subject(result.against.pins)
+    pins = store.pins_on(against.pins, {subject for subject, _ in only_timed})
     return [
         pin
         for subject, entry in sorted(only_timed)

@@ -82,7 +82,7 @@ def sightings(store: Store, run: Run, against: "Against", trust: TrustList, at: 
     if not known_since:
         return Seen()
     tuning = tuning_at(store, run)
-    accepted, held = _pinned(against.pins, at)
+    accepted, held = _pinned(against.pins.around, at)
     line, begin = _timeline(store, against, tuning, at, known_since, (accepted, held))
     book = _Book(store, run, against, at)
     book.read(line.events)
@@ -183,10 +183,8 @@ class _Book:
     def __init__(self, store: Store, run: Run, against: "Against", at: datetime) -> None:
         self._store, self._run, self._then = store, run, against.rev
         self._jury = Jury({} if against.first else store.cohorts(at, against.up_to).cohorts)
+        self._in_force, self._at = against.pins, at
         self._pins: dict[str, list[Pin]] = {}
-        for pin in against.pins:
-            if pin.approval.until is None or at < pin.approval.until:
-                self._pins.setdefault(pin.subject, []).append(pin)
         self._known: dict[tuple[str, str], Facts] = {}
         self._held: dict[tuple[str, str, int], frozenset[Principal]] = {}
         self._made_here: frozenset[str] = frozenset()
@@ -205,6 +203,7 @@ class _Book:
         missing = [each for each in addresses if each and (cloud, each) not in self._known]
         if missing:
             met = self._store.met(cloud, missing, self._then, self._run.last_rev)
+            self._pins |= self._store.pins_on(self._in_force, {each.state.resource.uid for each in met.values()})
             for name in missing:
                 self._known[cloud, name] = Facts(self._met(met.get(name)), name in self._made_here)
         return {each: self._known.get((cloud, each), Facts()) for each in addresses}
@@ -225,6 +224,8 @@ class _Book:
         """Who held a grant as of the approval, by what single approvals say since; what was held back is not."""
         approved, decided, below = set[Principal](), set[Principal](), met.then
         for pin in self._pins.get(met.state.resource.uid, ()):
+            if pin.approval.until is not None and self._at >= pin.approval.until:
+                continue
             if pin.entry == WHOLE and not pin.held:
                 below = self._holders(met, pin.rev)
                 break

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from snapbase.diff import (
     Candidate,
@@ -15,7 +15,7 @@ from snapbase.diff import (
     scope_subject,
 )
 from snapbase.errors import NotFound
-from snapbase.exposure import Court, Sides, View
+from snapbase.exposure import Sides, View
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
 from snapbase.model import (
     ANYWHERE,
@@ -38,6 +38,7 @@ from snapbase.rules.detected import merged
 from snapbase.rules.rule import Context
 from snapbase.store import Store
 from snapbase.store.baselines import pending, revocations
+from snapbase.store.pins import NO_PINS, InForce
 from snapbase.trust import TrustList, worse
 
 
@@ -48,7 +49,7 @@ class Against:
     rev: int
     trust: TrustList
     at: datetime
-    pins: tuple[Pin, ...] = ()
+    pins: InForce = NO_PINS
     baseline: Baseline | None = None
     words: str = ""
     """In words, where it is not the approved baseline."""
@@ -172,40 +173,38 @@ def _expected(summary: Summary, rotation: Rotation) -> Summary:
 def _changes(
     store: Store, run: Run, against: Against, trust: TrustList, at: datetime, rotation: Rotation
 ) -> list[Change]:
-    principals = [principal for principal, _ in store.principals(run.last_rev)]
-    days = (against.at.date(), at.date())
-    lost: Iterable[Principal] = () if against.first else worse(principals, against.trust, trust, on=days)
-    pins = against.pins
-    lists = {each: trusting.of_id(store, each) for each in {pin.trust_id for pin in pins} if each is not None}
-
-    def sides(states: Iterable[State], revs: Iterable[int]) -> Sides:
-        guards = _guards(states)
-        before = View(against.trust, store.guards(against.rev, guards))
-        after = View(trust, store.guards(run.last_rev, guards))
-        return Sides(before, after, lists, approved_at=against.at, at=at, guards=_guards_at(store, revs, guards))
-
-    pinned = store.unmoved(against.rev, run.last_rev, pins, at)
-    held = pinned.held
-    court = Court(sides((each.state for each in held), {each.rev for each in held}))
-    worth_more = (each for each in held if court.finds_worse(each.grant, each.state, each.trust_id, each.rev))
-    fell = {row for each in worth_more for row in each.rows}
+    lists = {each: trusting.of_id(store, each) for each in against.pins.trust_ids}
     asked = store.changes(
         against.rev,
         run.last_rev,
-        pins=pins,
-        principals=tuple(lost),
-        without=rotation.judged | (pinned.same - fell),
-        pinned=pinned.other | fell,
+        pins=against.pins,
+        at=at,
+        principals=_lost(store, run, against, trust, at, lists.values()),
+        without=rotation.judged,
     )
     candidates = list(asked)
-    judged_by = sides(_states(candidates), {own.pin.rev for each in candidates for own in each.pins})
-    changes = [change for change in compare(candidates, judged_by) if not rotation.settles(change)]
+    guards = _guards(_states(candidates))
+    before = View(against.trust, store.guards(against.rev, guards))
+    after = View(trust, store.guards(run.last_rev, guards))
+    then = _guards_at(store, {own.pin.rev for each in candidates for own in each.pins}, guards)
+    sides = Sides(before, after, lists, approved_at=against.at, at=at, guards=then)
+    changes = [change for change in compare(candidates, sides) if not rotation.settles(change)]
     changes += rotation.changes
     changes += _coverage_changes(store, run, against, at)
     if not against.first:
-        changes += compare_trust(against.trust, trust, _trust_pins(store, pins, at))
+        changes += compare_trust(against.trust, trust, _trust_pins(store, against, at))
     changes += compare_approvals(tuple(changes))
     return changes
+
+
+def _lost(
+    store: Store, run: Run, against: Against, trust: TrustList, at: datetime, lists: Iterable[TrustList]
+) -> set[Principal]:
+    """Who is trusted less by now than by a list that something was approved under."""
+    principals = [principal for principal, _ in store.principals(run.last_rev)]
+    approved = [*lists] if against.first else [against.trust, *lists]
+    days = (against.at.date(), at.date())
+    return set[Principal]().union(*(worse(principals, each, trust, on=days) for each in approved))
 
 
 def _states(candidates: Iterable[Candidate]) -> Iterator[State]:
@@ -232,7 +231,7 @@ def _fences(changes: Iterable[Change]) -> set[str]:
 
 
 def _coverage_changes(store: Store, run: Run, against: Against, at: datetime) -> list[Change]:
-    pins = [pin for pin in against.pins if pin.subject.startswith("scope:")]
+    pins = [pin for pin in against.pins.around if pin.subject.startswith("scope:")]
     then = {rev: store.coverage_at(rev) for rev in {pin.rev for pin in pins} | {against.rev}}
     now = store.coverage_at(run.last_rev)
     pinned = [(pin, _pinned_coverage(then[pin.rev], pin)) for pin in pins]
@@ -244,9 +243,9 @@ def _pinned_coverage(coverage: Mapping[tuple[Scope, str], Coverage], pin: Pin) -
     return next((each for each in found if scope_subject(each.scope) == pin.subject), None)
 
 
-def _trust_pins(store: Store, pins: Sequence[Pin], at: datetime) -> dict[str, TrustList]:
+def _trust_pins(store: Store, against: Against, at: datetime) -> dict[str, TrustList]:
     """For each approved entry of the trust list, the list it was approved in; the newest that has not ended wins."""
-    live = [pin for pin in pins if pin.subject.startswith("trust:")]
+    live = [pin for pin in against.pins.around if pin.subject.startswith("trust:")]
     live = [pin for pin in live if pin.approval.until is None or at < pin.approval.until]
     return {pin.subject: trusting.of_id(store, pin.trust_id) for pin in reversed(live)}
 
@@ -288,15 +287,6 @@ def latest_before(store: Store, moment: datetime) -> Run:
             hint="Ask for a later time, or compare with an approved run (`--baseline`, `--from`).",
         )
     return found
-
-
-def without_deadlines(against: Against) -> Against:
-    """As if every approval that has an end had ended: shows what stands only because of them."""
-    ended = datetime.min.replace(tzinfo=UTC)
-    pins = tuple(
-        replace(pin, approval=replace(pin.approval, until=ended)) if pin.approval.until else pin for pin in against.pins
-    )
-    return replace(against, pins=pins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def story(store: Store, run: Run, name: str) -> Story:
         stale = closed is None and state.scope in unread
         versions.append(Version(opened, closed, Listed(state, exposures, stale)))
     _, pins = store.effective(None)
-    approvals = tuple((pin.entry, pin.approval) for pin in pins if pin.subject == uid)
+    approvals = tuple((pin.entry, pin.approval) for pin in store.pins_on(pins, {uid}).get(uid, ()))
     names = {name for version in versions for name in _names(version.listed.state)}
     older = [each.since for each in stretches if each.older]
     events = tuple(store.events_about({uid, *names}))

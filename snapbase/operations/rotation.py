@@ -1,6 +1,6 @@
 """What came and went since the approval, judged by the approved cohorts: never who may use it, only that it exists."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -9,14 +9,17 @@ from typing import NamedTuple
 from snapbase.diff import PRESENCE, WHOLE, Change, ChangeType
 from snapbase.finding import Heartbeat
 from snapbase.model import Pin, Run, Scope, State
+from snapbase.operations.plans import Planned
 from snapbase.operations.witnesses import Witnesses
+from snapbase.rotation.altered import altered
 from snapbase.rotation.cohort import SUBJECT, Approved, Place, PolicyNow, by_name, place_of, policy_of
 from snapbase.rotation.deeds import UNTOLD
 from snapbase.rotation.ledger import Ledger, stopped, stopped_change, stopped_entry
-from snapbase.rotation.origin import ACTOR, Origin, is_named, origins_of, said_by
+from snapbase.rotation.origin import ACTOR, Origin, is_named, origins_of, said_by, teller
 from snapbase.rotation.rhythm import digest_of
 from snapbase.rotation.verdict import Around, Fate, Jury, Passage, Verdict, cover, judge_covered
 from snapbase.store import Store
+from snapbase.store.pins import NO_PINS, InForce
 
 _BATCH = 1_000
 """Snapshots of which the logs are asked at a time."""
@@ -46,7 +49,7 @@ class Window:
     before: int
     run: Run
     at: datetime
-    pins: Sequence[Pin] = ()
+    pins: InForce = NO_PINS
     up_to: int | None = None
     """The line of the log up to which approvals count; None: all."""
 
@@ -87,7 +90,8 @@ class _Seat(NamedTuple):
 
     found: tuple[Origin, Approved]
     place: tuple[str, Place]
-    points: int
+    points: int | None
+    """None where its recovery points are counted instead."""
 
 
 class _Court:
@@ -95,7 +99,10 @@ class _Court:
 
     def __init__(self, store: Store, window: Window, cohorts: Mapping[str, Approved]) -> None:
         self._store, self._window = store, window
-        self._jury = Jury(cohorts, _policies(store, window, cohorts))
+        listed = store.listed_at(window.run.last_rev)
+        self._listed = {scope: min(at, window.at) for scope, at in listed.items()}
+        self._planned = Planned(cohorts, self._listed)
+        self._jury = Jury(cohorts, _policies(store, window, cohorts, self._listed))
         self._ledger = Ledger(cohorts, str(window.run.id))
         self._witnesses = Witnesses(store)
         self._asks_each = not all(map(is_named, cohorts))
@@ -121,10 +128,19 @@ class _Court:
         )
 
     def _notes(self) -> tuple[str, ...]:
+        said = (*self._planned.notes(), *self._stale())
         if not self._unwitnessed:
-            return ()
+            return said
         which = f"{self._unwitnessed:,} of the {self._went:,}" if self._unwitnessed < self._went else f"{self._went:,}"
-        return (f"Who deleted {which} snapshots that were expected to go no audit log says: by their age alone.",)
+        by_age = f"Who deleted {which} snapshots that were expected to go no audit log says: by their age alone."
+        return (by_age, *said)
+
+    def _stale(self) -> Iterator[str]:
+        found = sorted(origin for origin, policy in self._jury.policies.items() if policy.unread)
+        if found:
+            more = f" and {len(found) - 3:,} more" if len(found) > 3 else ""
+            which = f"{', '.join(found[:3])}{more}"
+            yield f"Whether the policies of {which} are as approved is not known: they were not read."
 
     def _look(self) -> None:
         """What there is of each origin and source; one by one where only each resource itself tells its origin."""
@@ -158,7 +174,7 @@ class _Court:
     def _by_scope(self) -> Iterator[list[Passage]]:
         """The passages of each scope; of what was approved by itself, since that approval."""
         window, last = self._window, self._window.run.last_rev
-        pinned = timeless(window.pins, window.at)
+        pinned = timeless(self._store.pins_of(window.pins, (PRESENCE, WHOLE)), window.at)
         by_rev: dict[int, set[str]] = {}
         for uid, rev in pinned.items():
             by_rev.setdefault(rev, set()).add(uid)
@@ -181,8 +197,13 @@ class _Court:
         for passage in passages:
             seat = self._seat(passage, told.get(passage.row, UNTOLD).service, seats)
             # What came back under an address is a replacement, whoever made it: that is said of it alone.
-            if seat is not None and passage.state.resource.address not in back:
+            if passage.state.resource.address in back:
+                continue
+            if seat is not None:
                 covered.append((passage, seat))
+                self._planned.sat(passage, seat.found[0].id)
+            elif untold := self._planned.untold(passage):
+                self._say(passage, untold)
         gaps = self._gaps(covered)
         for passage, seat in covered:
             around = Around(gaps.get(passage.row), seat.points, told.get(passage.row, UNTOLD))
@@ -196,11 +217,12 @@ class _Court:
         named = passage.kin is not None and passage.state.resource.origin is not None
         if named and passage.kin in seats:
             return seats[passage.kin]
-        found = cover(passage.state, self._jury, service)
+        found = cover(passage.state, self._jury, service, passage.plan)
         seat = None
         if found is not None:
             place = (found[0].id, place_of(passage.state))
-            seat = _Seat(found, place, self._count.get(place, 0))
+            is_counted = teller(passage.state.scope, found[0].id) is None
+            seat = _Seat(found, place, self._count.get(place, 0) if is_counted else None)
         if named:
             seats[passage.kin] = seat
         return seat
@@ -208,7 +230,10 @@ class _Court:
     def _asks(self, passage: Passage) -> bool:
         """Whether it matters who made it, or who deleted it."""
         said = said_by(passage.state.scope, passage.state.resource.origin)
-        return (said in self._jury.cohorts and passage.went_at is not None) if said else self._asks_each
+        if not said:
+            return self._asks_each
+        cohorts, plan = self._jury.cohorts, passage.plan
+        return passage.went_at is not None and (said in cohorts or bool(plan and plan.origin in cohorts))
 
     def _gaps(self, covered: Iterable[tuple[Passage, "_Seat"]]) -> dict[int, timedelta]:
         """From each point that came to the one before it in its series."""
@@ -242,11 +267,10 @@ class _Court:
 
     def _stopped(self) -> Iterator[Change | None]:
         window = self._window
-        listed = self._store.listed_at(window.run.last_rev)
-        seen = {scope: min(at, window.at) for scope, at in listed.items()}
         tick = self._store.ticks({window.before}).get(window.before)
         newest, before = _grouped(self._newest), _grouped(self._newest_before)
         for origin, approved in self._jury.cohorts.items():
+            seen = self._planned.seen(origin)
             now, then = newest.get(origin, {}), before.get(origin, {})
             was_so = dict(stopped(approved.cohort, then, dict.fromkeys(seen, tick.at))) if tick else {}
             said = self._said_of(origin)
@@ -264,7 +288,7 @@ class _Court:
     def _said_of(self, origin: str) -> dict[str, Pin]:
         """The newest approval in force of each entry of an origin."""
         found: dict[str, Pin] = {}
-        for pin in self._window.pins:
+        for pin in self._window.pins.around:
             live = pin.approval.until is None or self._window.at < pin.approval.until
             if live and pin.subject == f"{SUBJECT}{origin}":
                 found.setdefault(pin.entry, pin)
@@ -290,7 +314,9 @@ def _later(found: dict[tuple[str, Place], datetime], key: tuple[str, Place], at:
         found[key] = at
 
 
-def _policies(store: Store, window: Window, cohorts: Mapping[str, Approved]) -> dict[str, PolicyNow]:
+def _policies(
+    store: Store, window: Window, cohorts: Mapping[str, Approved], listed: Collection[Scope]
+) -> dict[str, PolicyNow]:
     bound = [origin for origin, approved in cohorts.items() if approved.cohort.policy]
     if not bound:
         return {}
@@ -305,5 +331,15 @@ def _policies(store: Store, window: Window, cohorts: Mapping[str, Approved]) -> 
             found[origin] = PolicyNow("", 0)
             continue
         tick = ticks.get(changed[policy.resource.uid])
-        found[origin] = PolicyNow(digest_of(policy), tick.run if tick else 0)
+        now = digest_of(policy)
+        said = "" if now == cohorts[origin].cohort.policy else _altered(store, policy, cohorts[origin].cohort.policy)
+        found[origin] = PolicyNow(now, tick.run if tick else 0, said, unread=policy.scope not in listed)
     return found
+
+
+def _altered(store: Store, policy: State, approved: str) -> str:
+    """In words what a policy says otherwise than when its digest was approved, as far as that is kept."""
+    for stretch in reversed(store.history(policy.resource.uid)):
+        if stretch.state.scope == policy.scope and digest_of(stretch.state) == approved:
+            return altered(stretch.state, policy)
+    return ""

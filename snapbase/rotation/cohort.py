@@ -93,6 +93,10 @@ class PolicyNow:
     digest: str
     changed_run: int
     """The run that saw its last change; 0: before the approved revision."""
+    altered: str = ""
+    """What it says otherwise than as approved, in words; empty where that is not kept any more."""
+    unread: bool = False
+    """It could not be read in the run, and is as it was known last."""
 
 
 def place_of(state: State) -> Place:

@@ -19,11 +19,16 @@ _VALUES = 20
 class _Group:
     """Everything that breaks one invariant of one cohort."""
 
-    count: int = 0
+    things: set[str] = field(default_factory=set)
+    """Each once, however many views of it were read."""
     values: set[str] = field(default_factory=set)
     examples: list[str] = field(default_factory=list)
     covers: list[tuple[str, str]] = field(default_factory=list)
     scopes: set[Scope] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        return len(self.things)
 
 
 @dataclass(slots=True)
@@ -54,11 +59,11 @@ class Ledger:
         resource = passage.state.resource
         for broken in verdict.broken:
             group = self._groups.setdefault((verdict.origin, broken.invariant), _Group())
-            group.count += 1
+            group.things.add(resource.subject or resource.uid)
             group.values.add(broken.value)
             group.covers.append((resource.uid, PRESENCE))
             group.scopes.add(passage.state.scope)
-            if len(group.examples) < EXAMPLES:
+            if len(group.examples) < EXAMPLES and resource.address not in group.examples:
                 group.examples.append(resource.address)
 
     def _sample(self, count: _Count, passage: Passage) -> None:

@@ -5,10 +5,12 @@ names can. Only the strongest sort of evidence that a resource has is looked at:
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
-from snapbase.model import Cloud, Resource, ResourceType, Scope
+from snapbase.model import Cloud, Json, Resource, ResourceType, Scope
 
 
 class Evidence(StrEnum):
@@ -54,7 +56,24 @@ class Origin:
         return _RANKS[Evidence(self.evidence)] < _RANKS[Evidence.ACTOR]
 
 
-_STATES = frozenset({"recycle-bin", "image-export"})
+class Plan(NamedTuple):
+    """What another view of a snapshot says of what made it."""
+
+    origin: str
+    """The backup plan; empty where none did: it was made on demand."""
+    rule: str = ""
+
+
+PLANNED = {"aws-backup": "aws.backup.recovery-point"}
+"""Origins that name a service and not which of its plans, and the kind that does: its resources are other views of what
+the service made, and say by which plan in a field that no request can set (AWS Backup API reference,
+RecoveryPointCreator)."""
+_PLAN = "backup-plan:"
+IMAGED = "Created by CreateImage("
+"""What EC2 begins the description of the snapshots behind an image with. Nobody can alter a description, nor give a
+snapshot of their own both that and a reserved tag."""
+_IMAGE = re.compile(re.escape(IMAGED) + r"[^)]*\) for (ami-[0-9a-f]+)")
+_STATES = frozenset({"recycle-bin", "image-export", "rds-export"})
 """Said in `Resource.origin`, but by no schedule: somebody deleted, somebody exported."""
 _RESERVED = ("dlm:", "aws-backup")
 """AWS origins read from tags in the reserved namespace (EC2 User Guide: `aws:` keys cannot be edited or deleted)."""
@@ -81,15 +100,17 @@ _AZURE_BACKUP = "/resourcegroups/azurebackuprg_"
 """The resource group in which Azure Backup keeps its instant-restore points; anybody can make one of that name."""
 
 
-def origins_of(scope: Scope, resource: Resource, actor: str = "") -> tuple[Origin, ...]:
+def origins_of(scope: Scope, resource: Resource, actor: str = "", plan: Plan | None = None) -> tuple[Origin, ...]:
     """Every origin that the strongest evidence about a resource allows; `actor`: the service that made it by itself, by
-    an audit log.
+    an audit log; `plan`: what its other view says, where it has one.
 
     More than one only where the evidence is weak. What a tag or a name claims keeps its name when a log bears it out,
     so that it stays one cohort whether the log was read or not.
     """
     if resource.type != ResourceType.SNAPSHOT:
         return ()
+    if plan and plan.origin and resource.origin in PLANNED:
+        return (Origin(plan.origin, Evidence.FIELD, plan.rule),)
     if said := said_by(scope, resource.origin):
         return (Origin(said, _evidence(scope, resource), _strain(resource)),)
     if resource.origin:
@@ -111,6 +132,27 @@ def said_by(scope: Scope, origin: str | None) -> str:
     if not origin or origin in _STATES:
         return ""
     return origin if ":" in origin else f"{scope.kind}:{origin}"
+
+
+def plan_of(origin: str | None, facts: Mapping[str, Json]) -> Plan:
+    """By what is recorded of another view."""
+    return Plan(origin or "", str(facts.get(_STRAINS["facts"]) or "") if origin else "")
+
+
+def viewed(uid: str, facts: Mapping[str, Json]) -> str:
+    """Uid of what a recovery point is another view of: of a snapshot behind an image, that image."""
+    image = _IMAGE.match(str(facts.get("description") or ""))
+    return f"{uid.rpartition('snapshot/')[0]}image/{image[1]}" if image else uid
+
+
+def teller(scope: Scope, origin: str) -> Scope | None:
+    """Where it is told what a plan made in a scope, where that is another scope; `origin` is the plan."""
+    kinds = [kind for kind in PLANNED.values() if origin.startswith(_PLAN) and scope.kind != kind]
+    return replace(scope, kind=kinds[0]) if kinds else None
+
+
+def is_plan(origin: str) -> bool:
+    return origin.startswith(_PLAN)
 
 
 def _application(scope: Scope, resource: Resource) -> str:

@@ -91,7 +91,7 @@ class History:
         self._drafts: dict[str, _Draft] = {}
 
     def add(self, passage: Passage, deeds: Deeds = UNTOLD) -> None:
-        for origin in origins_of(passage.state.scope, passage.state.resource, deeds.service):
+        for origin in origins_of(passage.state.scope, passage.state.resource, deeds.service, passage.plan):
             draft = self._drafts.setdefault(origin.id, _Draft(origin.evidence))
             if Evidence(origin.evidence).rank > Evidence(draft.evidence).rank:
                 draft.evidence = origin.evidence

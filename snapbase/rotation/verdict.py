@@ -4,7 +4,7 @@ Only existence can be expected: grants, encryption, network policies and locks o
 the cohort says.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from snapbase.model import State
 from snapbase.rotation.cohort import Approved, Cohort, PolicyNow, Rhythm, is_old_enough, place_of, words
 from snapbase.rotation.deeds import UNTOLD, Deeds
-from snapbase.rotation.origin import Evidence, Origin, origins_of
+from snapbase.rotation.origin import Evidence, Origin, Plan, origins_of
 from snapbase.rotation.posture import destination_of, posture_of
 
 UNREAD = "not read"
@@ -35,6 +35,7 @@ class Invariant(StrEnum):
     DESTINATION = "destination"
     POSTURE = "posture"
     POLICY = "policy"
+    PLAN = "plan"
     MAKER = "maker"
     CADENCE = "cadence"
     COUNT = "count"
@@ -76,6 +77,8 @@ class Passage:
     """It was there as approved, and was altered before it went."""
     bare: bool = True
     """Nobody ever held a grant on it and all was read: beside its existence there is nothing to compare."""
+    plan: Plan | None = None
+    """What its recovery point says of what made it; None: it has none, or none was read."""
     unread: bool = False
     """It came and is there, and nobody's sharing in its scope can be read now: its grants are of an older reading."""
     kin: Hashable = None
@@ -116,16 +119,15 @@ class Verdict:
 _UNCOVERED = Verdict(Fate.UNCOVERED)
 
 
-def cover(state: State, jury: Jury, service: str = "") -> tuple[Origin, Approved] | None:
+def cover(state: State, jury: Jury, service: str = "", plan: Plan | None = None) -> tuple[Origin, Approved] | None:
     """The one approved cohort that a resource can belong to; None where there is none, or more than one.
 
-    `service` is what made it by itself, where a log says so.
+    `service` is what made it by itself, where a log says so; `plan`, what its recovery point says. A cohort that was
+    approved before its plans could be told apart goes on covering what no approved plan's cohort knows the kind of.
     """
-    found = [
-        (origin, approved)
-        for origin in origins_of(state.scope, state.resource, service)
-        if (approved := jury.cohorts.get(origin.id)) is not None
-    ]
+    found = _approved(origins_of(state.scope, state.resource, service, plan), jury)
+    if plan is not None and not any(state.scope.kind in approved.cohort.kinds for _, approved in found):
+        found = _approved(origins_of(state.scope, state.resource, service), jury) or found
     if len(found) != 1:
         return None
     origin, approved = found[0]
@@ -135,9 +137,13 @@ def cover(state: State, jury: Jury, service: str = "") -> tuple[Origin, Approved
     return None if weaker else (origin, approved)
 
 
+def _approved(origins: Iterable[Origin], jury: Jury) -> list[tuple[Origin, Approved]]:
+    return [(origin, approved) for origin in origins if (approved := jury.cohorts.get(origin.id)) is not None]
+
+
 def judge(passage: Passage, jury: Jury, around: Around = Around()) -> Verdict:
     """Whether it is one of those that an approved cohort expects to come and go."""
-    return judge_covered(passage, cover(passage.state, jury, around.deeds.service), jury, around)
+    return judge_covered(passage, cover(passage.state, jury, around.deeds.service, passage.plan), jury, around)
 
 
 def judge_covered(passage: Passage, covered: tuple[Origin, Approved] | None, jury: Jury, around: Around) -> Verdict:
@@ -239,7 +245,7 @@ def _changed(cohort: Cohort, passage: Passage, policy: PolicyNow | None) -> Iter
         return
     now = policy or PolicyNow("", 0)
     if now.digest != cohort.policy and passage.run >= now.changed_run:
-        yield Broken(Invariant.POLICY, "it is another now" if now.digest else "it is gone")
+        yield Broken(Invariant.POLICY, now.altered or "it is another now" if now.digest else "it is gone")
 
 
 def _made(cohort: Cohort, origin: Origin, deeds: Deeds) -> Iterator[Broken]:

@@ -18,6 +18,7 @@ _TITLES = {
     "destination": "Copied or kept elsewhere: {what}",
     "posture": "Open otherwise: {what}",
     "policy": "Made after its policy changed: {what}",
+    "plan": "By which plan nobody tells: {what}",
     "maker": "Not made by what makes the others: {what}",
     "cadence": "Out of its rhythm: {what}",
     "count": "Too many of one source: {what}",
@@ -28,6 +29,7 @@ _SEVERITIES = {
     "count": Severity.LOW,
     "cadence": Severity.MEDIUM,
     "kind": Severity.MEDIUM,
+    "plan": Severity.MEDIUM,
 }
 
 
@@ -49,13 +51,14 @@ RULE = Rule(
     on=frozenset({ChangeType.ORIGIN_VIOLATED}),
     judge=_judge,
     attack=Attack(("T1578.001", "T1537"), ("DC0057", "DC0058")),
-    severities="high; medium out of rhythm; low for new sources and rules",
+    severities="high; medium out of rhythm and where nobody tells the plan; low for new sources and rules",
     blind="One that keeps every invariant: same policy, source, key, place and hour. Its shares are always listed. A "
     "forged tag or name, where no audit log says who made it.",
     examples=(
         Example("another key", cohort_change(ChangeType.ORIGIN_VIOLATED, "key", "key/9"), Severity.HIGH),
         Example("a forged tag", cohort_change(ChangeType.ORIGIN_VIOLATED, "maker", "role/stranger"), Severity.HIGH),
         Example("one too many", cohort_change(ChangeType.ORIGIN_VIOLATED, "cadence", "sooner"), Severity.MEDIUM),
+        Example("nobody tells", cohort_change(ChangeType.ORIGIN_VIOLATED, "plan", "not read"), Severity.MEDIUM),
         Example("a new volume", cohort_change(ChangeType.ORIGIN_VIOLATED, "source", "vol-9"), Severity.LOW),
     ),
 )

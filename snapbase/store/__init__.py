@@ -16,6 +16,7 @@ from snapbase.rotation.verdict import Passage
 from snapbase.store import (
     baselines,
     bundle,
+    candidates,
     claims,
     codec,
     cohorts,
@@ -24,6 +25,7 @@ from snapbase.store import (
     history,
     horizon,
     lookup,
+    pins,
     present,
     record,
     restore,
@@ -37,11 +39,11 @@ from snapbase.store.cohorts import Approvals
 from snapbase.store.database import connect, reading, words, writing
 from snapbase.store.horizon import Stretch, as_of
 from snapbase.store.locking import locked
+from snapbase.store.pins import NO_PINS, InForce
 from snapbase.store.present import Points
 from snapbase.store.record import Recorded
 from snapbase.store.rotation import Tick
 from snapbase.store.shares import Holding, holdings
-from snapbase.store.unmoved import Unmoved, unmoved
 from snapbase.ticket import Claim
 
 __all__ = ["Recorded", "Store"]
@@ -143,19 +145,14 @@ class Store:
         before: int,
         after: int,
         *,
-        pins: Sequence[Pin] = (),
+        pins: InForce = NO_PINS,
+        at: datetime | None = None,
         principals: Collection[Principal] = (),
         without: Collection[int] = (),
-        pinned: Collection[int] | None = None,
     ) -> Iterator[Candidate]:
-        """Every resource that may differ, but those judged already; see `snapbase.store.history.changes`."""
+        """Every resource that may differ, but those judged already; see `snapbase.store.candidates.changes`."""
         with as_of(self._engine, before, after) as connection:
-            yield from history.changes(connection, before, after, pins, principals, without, pinned)
-
-    def unmoved(self, before: int, after: int, pins: Iterable[Pin], at: datetime) -> Unmoved:
-        """Which pinned resources need not be compared; see `snapbase.store.unmoved`."""
-        with as_of(self._engine, before, after) as connection:
-            return unmoved(connection, before, after, pins, at)
+            yield from candidates.changes(connection, before, after, pins, at, principals, without)
 
     def passages(
         self, before: int, after: int, uids: Collection[str] | None = None, *, gone_after: int = 0
@@ -376,12 +373,24 @@ class Store:
             return baselines.every(connection)
 
     def pins(self, baseline_id: int) -> tuple[Pin, ...]:
+        """Those of one line, newest first."""
         with reading(self._engine) as connection:
-            return baselines.pins_of(connection, baseline_id, baseline_id)
+            return pins.of_line(connection, baseline_id)
 
-    def effective(self, baseline_id: int | None = None) -> tuple[Baseline | None, tuple[Pin, ...]]:
+    def effective(self, baseline_id: int | None = None) -> tuple[Baseline | None, InForce]:
+        """The newest approval in force, or that of a line, and which pins count; see `snapbase.store.baselines`."""
         with reading(self._engine) as connection:
             return baselines.effective(connection, baseline_id)
+
+    def pins_on(self, chosen: InForce, subjects: Collection[str]) -> dict[str, list[Pin]]:
+        """Of those that count: the pins of each of some subjects, newest first."""
+        with reading(self._engine) as connection:
+            return pins.on(connection, chosen, subjects)
+
+    def pins_of(self, chosen: InForce, entries: Collection[str]) -> tuple[Pin, ...]:
+        """Of those that count: the pins of some entries, newest first."""
+        with reading(self._engine) as connection:
+            return pins.of_entries(connection, chosen, entries)
 
 
 @contextmanager

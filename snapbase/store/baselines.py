@@ -8,8 +8,9 @@ import orjson
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from snapbase.model import Approval, Baseline, BaselineScope, Pin
-from snapbase.store import codec, proofs, tables
+from snapbase.store import codec, pins, proofs, tables
 from snapbase.store.bulk import insert_rows
+from snapbase.store.pins import NO_PINS, InForce
 from snapbase.store.writer import next_id
 
 Sign: TypeAlias = Callable[[str], str]
@@ -104,48 +105,22 @@ def every(connection: Connection) -> list[Baseline]:
     return [from_row(row) for row in connection.execute(query).mappings()]
 
 
-def pins_of(connection: Connection, first: int, last: int) -> tuple[Pin, ...]:
-    """The pins of some lines in a row, newest first."""
-    return tuple(pin for _, pin in _pins(connection, first, last))
+def effective(connection: Connection, baseline_id: int | None) -> tuple[Baseline | None, InForce]:
+    """The newest approval in force (up to one line), as of the revision of the whole one below it, and what it pins.
 
-
-def _pins(connection: Connection, first: int, last: int) -> list[tuple[int, Pin]]:
-    pin = tables.pin.c
-    value = (pin.subject, pin.entry, pin.rev, pin.trust_id, pin.held)
-    query = select(pin.baseline_id, pin.origin, *value, pin.who, pin.at, pin.why, pin.ticket, pin.until)
-    query = query.where(pin.baseline_id >= first, pin.baseline_id <= last).order_by(pin.id.desc())
-    approvals: dict[tuple[Any, ...], Approval] = {}
-    found: list[tuple[int, Pin]] = []
-    for line, origin, subject, entry, rev, trust_id, held, *said in connection.execute(query).all():
-        key = (origin or line, *said)
-        approval = approvals.get(key)  # thousands of pins share one
-        if approval is None:
-            approval = approvals[key] = _said(*key)
-        found.append((line, Pin(subject, entry, rev, trust_id, approval, bool(held))))
-    return found
-
-
-def effective(connection: Connection, baseline_id: int | None) -> tuple[Baseline | None, tuple[Pin, ...]]:
-    """The newest approval in force (up to one line) with the revision of the whole one below it, and the live pins.
-
-    Pins come newest first; whether one has ended is for the caller to judge, by the clock of its run.
+    Whether one of them has ended is for the caller to judge, by the clock of its run.
     """
     lines = [each for each in every(connection) if baseline_id is None or each.id <= baseline_id]
     if not lines or (baseline_id is not None and lines[-1].id != baseline_id):
-        return None, ()
+        return None, NO_PINS
     layers = in_force(lines)
     if not layers:
-        return None, ()
+        return None, NO_PINS
     whole = layers[0] if layers[0].scope == BaselineScope.WHOLE else None
-    ids, revoked = {each.id for each in layers}, revocations(lines).keys()
-    found = _pins(connection, layers[0].id, layers[-1].id)
     # A whole approval carries on what was let through until a date, with the value below it: revoked, that one shows.
-    pins = tuple(
-        pin for line, pin in found
-        if line in ids and (pin.approval.until is None or pin.approval.baseline_id not in revoked)
-    )  # fmt: skip
+    found = pins.of_lines(connection, [each.id for each in layers], revocations(lines))
     carried = replace(layers[-1], rev=whole.rev if whole else 0, trust_id=whole.trust_id if whole else None)
-    return carried, pins
+    return carried, found
 
 
 def in_force(lines: Sequence[Baseline]) -> list[Baseline]:
@@ -186,7 +161,7 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Baseline:
         run_id=row["run_id"],
         rev=row["rev"],
         trust_id=row["trust_id"],
-        approval=_said(row["id"], row["who"], row["at"], row["why"], row["ticket"], row["until"]),
+        approval=codec.approval_of(row["id"], row["who"], row["at"], row["why"], row["ticket"], row["until"]),
         entries=row["entries"],
         claimed=orjson.loads(row["claimed"]),
         hash=row["hash"],
@@ -195,7 +170,3 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Baseline:
         covered=row["covered"],
         signature=row["signature"],
     )
-
-
-def _said(line: int, by: str, at: str, reason: str, ticket: str, until: str | None) -> Approval:
-    return Approval(by, codec.moment(at), reason, ticket, codec.optional_moment(until), line)

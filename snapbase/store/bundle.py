@@ -53,6 +53,7 @@ def export(connection: Connection) -> Iterator[str]:
             key = (row["rev"], row["subject"])
             pinned[key] = max(last, pinned.get(key, 0))
     yield from map(_text, _pinned(connection, pinned))
+    yield from map(_text, _guards(connection, (each for each in pinned if whole is None or each[0] != whole.rev)))
 
 
 def _newest(layer: Baseline, pins: Sequence[Row]) -> int:
@@ -153,6 +154,24 @@ def _pinned(connection: Connection, pinned: Mapping[tuple[int, str], int]) -> It
                 yield {"thing": "pinned", "rev": rev, "uid": uid, **place, "state": found.get((scope_id, uid))}
 
 
+def _guards(connection: Connection, pinned: Iterable[tuple[int, str]]) -> Iterator[Row]:
+    """What stood in front of what was approved by itself, as of then: what a fallen one let through is told by it."""
+    resource = tables.resource.c
+    subjects: dict[int, set[str]] = {}
+    for rev, subject in pinned:
+        subjects.setdefault(rev, set()).add(subject)
+    for rev, uids in sorted(subjects.items()):
+        scopes = dict(_scopes(connection, rev))
+        guards: set[str] = set()
+        for part in chunks(sorted(filter(proofs.is_resource, uids))):
+            for row in _resources(connection, rev, resource.uid.in_(part)).values():
+                guards.update(row["profile"]["guards"])
+        for part in chunks(sorted(guards - uids)):
+            for (scope_id, uid), row in sorted(_resources(connection, rev, resource.uid.in_(part)).items()):
+                scope = scopes.get(scope_id) or _unknown(connection, scope_id)
+                yield {"thing": "guard", "rev": rev, "uid": uid, "scope": scope["scope"], "state": row}
+
+
 def _unknown(connection: Connection, scope_id: int) -> Row:
     """A scope of which nothing was known yet."""
     columns = tables.scope.c
@@ -177,7 +196,7 @@ class Bundle:
         return [row for row in self.of("pin") if row["baseline_id"] == number]
 
 
-_THINGS = ("head", "line", "pin", "cohort", "trust", "scope", "resource", "pinned-scope", "pinned")
+_THINGS = ("head", "line", "pin", "cohort", "trust", "scope", "resource", "pinned-scope", "pinned", "guard")
 
 
 def parse(text: Iterable[str]) -> Bundle:
@@ -229,6 +248,11 @@ def _verify(bundle: Bundle, head: str, check: Check | None) -> Verified:
     if outside:
         unproven.append(
             f"Lines not in force, so with no content in the file: {outside}. Only their hashes were checked."
+        )
+    if bundle.of("guard"):
+        unproven.append(
+            f"What stood in front of single approvals: {len(bundle.of('guard'))}. No line covers it: it is taken as the"
+            " file says."
         )
     if not head and check is None:
         unproven.append("Without --head or --public-key a file that was rewritten looks whole.")

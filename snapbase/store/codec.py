@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from snapbase.model import Grant, Limits, Principal, Resource
+from snapbase.model import Approval, Grant, Limits, Principal, Resource
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
@@ -161,6 +161,11 @@ def _shared(profile: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
+def approval_of(line: int, by: str, at: str, reason: str, ticket: str, until: str | None) -> Approval:
+    """Out of the columns of a line of the approval log, or of a pin."""
+    return Approval(by, moment(at), reason, ticket, optional_moment(until), line)
+
+
 def grant_of(kind: str, key: str, access: str, mechanism: str, condition: str, expires: str) -> Grant:
     """A stored grant; thousands of resources are held by few on the same terms."""
     return Grant(Principal(kind, key), access, mechanism, condition, optional_moment(expires))

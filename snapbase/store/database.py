@@ -14,6 +14,8 @@ from snapbase.errors import StoreError
 
 _CLOCK = 0x736E6170
 """PostgreSQL advisory lock that orders commits; any constant of our own will do."""
+_NO_STORE = ("not a database", "unable to open", "connection failed")
+_WHERE = "Is the store where --store, SNAPBASE_STORE_URL or url under [store] says?"
 _PRAGMAS = (
     "journal_mode=WAL",
     "foreign_keys=ON",
@@ -123,4 +125,5 @@ def words() -> Iterator[None]:
         yield
     except DBAPIError as error:
         text_ = " ".join(str(error.orig).split())[:200]
-        raise StoreError(f"The store failed: {text_}") from error
+        hint = _WHERE if any(each in text_ for each in _NO_STORE) else ""
+        raise StoreError(f"The store failed: {text_}", hint=hint) from error

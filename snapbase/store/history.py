@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from sqlalchemy import ARRAY, ColumnElement, Connection, FromClause, and_, any_, bindparam, func, or_, select
 
-from snapbase.diff import Candidate, PinnedState
 from snapbase.model import (
     ANYWHERE,
     Aspect,
@@ -16,7 +15,6 @@ from snapbase.model import (
     Grant,
     Miss,
     Outcome,
-    Pin,
     Principal,
     ResourceType,
     Scope,
@@ -25,8 +23,6 @@ from snapbase.model import (
 from snapbase.store import codec, tables
 
 CHUNK = 500
-_PART = 5_000
-"""Resources that are loaded together."""
 
 
 def alive(table: FromClause, rev: int) -> ColumnElement[bool]:
@@ -34,7 +30,7 @@ def alive(table: FromClause, rev: int) -> ColumnElement[bool]:
     return and_(table.c.opened <= rev, or_(table.c.closed.is_(None), table.c.closed > rev))
 
 
-def within(column: Any, after: int, until: int) -> ColumnElement[bool]:
+def within(column: Any, after: Any, until: int) -> ColumnElement[bool]:
     return and_(column > after, column <= until)
 
 
@@ -146,88 +142,7 @@ def _matches(state: State, match: str) -> bool:
     return any(match in text for text in (resource.uid, resource.address, resource.name or ""))
 
 
-def changes(
-    connection: Connection,
-    before: int,
-    after: int,
-    pins: Sequence[Pin],
-    principals: Collection[Principal],
-    without: Collection[int] = (),
-    pinned: Collection[int] | None = None,
-) -> Iterator[Candidate]:
-    """Every resource that may differ between two revisions or from a pinned value, both sides loaded.
-
-    `without`: those of which all that differs was judged already. `pinned`: the only rows of pinned resources that may
-    differ, where that is known.
-    """
-    by_subject: dict[str, list[Pin]] = {}
-    for pin in pins:
-        by_subject.setdefault(pin.subject, []).append(pin)
-    ids = _touched(connection, before, after)
-    ids |= _pinned(connection, by_subject) if pinned is None else set(pinned)
-    ids |= _behind_changed_guards(connection, before, after)
-    ids |= _held_by(connection, after, principals)
-    for part in chunks(sorted(ids.difference(without)), _PART):
-        yield from _candidates(connection, before, after, part, by_subject)
-
-
-def _touched(connection: Connection, before: int, after: int) -> set[int]:
-    version, grant, unread = tables.version, tables.grant, tables.unread
-    known = select(tables.scope_state.c.scope_id).where(tables.scope_state.c.first_complete <= before)
-    clock = tables.rev
-    # A version is opened by a revision of its own scope: few revisions lead to few versions, whatever the scope holds.
-    opened = (
-        select(version.c.resource_id)
-        .join_from(clock, version, version.c.opened == clock.c.id)
-        .where(within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
-    )
-    queries = [opened]
-    queries += [
-        select(table.c.resource_id).where(within(table.c.closed, before, after), table.c.opened <= before)
-        for table in (version, grant, unread)
-    ]
-    queries += [
-        select(table.c.resource_id).where(within(table.c.opened, before, after), alive(table, after))
-        for table in (grant, unread)
-    ]
-    return {row_id for query in queries for (row_id,) in connection.execute(query)}
-
-
-def _pinned(connection: Connection, by_subject: dict[str, list[Pin]]) -> set[int]:
-    columns = tables.resource.c
-    found: set[int] = set()
-    subjects = (subject for subject in by_subject if not subject.startswith(("scope:", "trust:")))
-    for part in chunks(subjects, _PART):
-        query = select(columns.id).where(among(connection, columns.uid, part))
-        found |= {row_id for (row_id,) in connection.execute(query)}
-    return found
-
-
-def _behind_changed_guards(connection: Connection, before: int, after: int) -> set[int]:
-    """Shared resources behind a guardrail that is another now: their grants may be worth more."""
-    resource, version, grant, guard = tables.resource, tables.version, tables.grant, tables.profile_guard
-    fences: set[str] = set()
-    for moved in (version.c.opened, version.c.closed):  # one query each, so that each has its index
-        query = (
-            select(resource.c.uid)
-            .join_from(resource, version, version.c.resource_id == resource.c.id)
-            .join(tables.profile, tables.profile.c.id == version.c.profile_id)
-            .where(within(moved, before, after), tables.profile.c.type == ResourceType.GUARDRAIL)
-        )
-        fences |= {uid for (uid,) in connection.execute(query)}
-    found: set[int] = set()
-    for part in chunks(sorted(fences)):
-        behind = (
-            select(grant.c.resource_id)
-            .join_from(grant, version, version.c.resource_id == grant.c.resource_id)
-            .join(guard, guard.c.profile_id == version.c.profile_id)
-            .where(alive(grant, after), alive(version, after), guard.c.guard.in_(part))
-        )
-        found |= {row_id for (row_id,) in connection.execute(behind)}
-    return found
-
-
-def _held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> set[int]:
+def held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> set[int]:
     grant, principal = tables.grant, tables.principal
     found: set[int] = set()
     for each in principals:
@@ -235,31 +150,6 @@ def _held_by(connection: Connection, rev: int, principals: Collection[Principal]
         query = query.where(principal.c.kind == each.kind, principal.c.key == each.id, alive(grant, rev))
         found |= {row_id for (row_id,) in connection.execute(query)}
     return found
-
-
-def _candidates(
-    connection: Connection, before: int, after: int, ids: Sequence[int], by_subject: dict[str, list[Pin]]
-) -> Iterator[Candidate]:
-    resource, scope, state = tables.resource, tables.scope, tables.scope_state
-    query = (
-        select(resource.c.id, resource.c.uid, state.c.first_complete, *scope_columns())
-        .join_from(resource, scope, scope.c.id == resource.c.scope_id)
-        .join(state, state.c.scope_id == scope.c.id)
-        .where(among(connection, resource.c.id, ids))
-        .order_by(resource.c.id)
-    )
-    rows = connection.execute(query).all()
-    revs = {before, after}
-    revs |= {pin.rev for row in rows for pin in by_subject.get(row[1], ())}
-    loaded = {rev: states_of(connection, rev, ids) for rev in sorted(revs)}
-    for row_id, uid, first, *place in rows:
-        pins = tuple(
-            PinnedState(pin, loaded[pin.rev].get(row_id), first is not None and first <= pin.rev)
-            for pin in by_subject.get(uid, ())
-        )
-        then, now = loaded[before].get(row_id), loaded[after].get(row_id)
-        if then is not None or now is not None or any(pinned.state for pinned in pins):
-            yield Candidate(Scope(*place), uid, then, now, first is not None and first <= before, pins)
 
 
 def below(connection: Connection, rev: int, guards: Collection[str]) -> dict[str, int]:
@@ -291,7 +181,7 @@ def guards(connection: Connection, rev: int, uids: Collection[str]) -> dict[str,
 
 def states_held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> Iterator[State]:
     """The states of everything on which one of some principals holds a grant, by uid."""
-    for part in chunks(sorted(_held_by(connection, rev, principals))):
+    for part in chunks(sorted(held_by(connection, rev, principals))):
         found = states_of(connection, rev, part).values()
         yield from sorted(found, key=lambda state: state.resource.uid)
 

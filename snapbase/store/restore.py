@@ -115,6 +115,9 @@ def _moments(bundle: Bundle, whole: Baseline | None) -> dict[int, _Moment]:
         moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
         moment.states.setdefault(place, {})[row["uid"]] = row["state"]
         moment.listed |= {place} if row["listed"] else set()
+    for row in bundle.of("guard"):
+        moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
+        moment.states.setdefault(place, {})[row["uid"]] = row["state"]
     for row in bundle.of("pinned-scope"):
         moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
         moment.coverage[place] = row["coverage"]

@@ -1,6 +1,6 @@
 """What came and went between two revisions, scope by scope."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,8 +11,9 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, select
 
 from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, Scope, State
+from snapbase.rotation.origin import IMAGED, PLANNED, Plan, viewed
 from snapbase.rotation.verdict import Passage
-from snapbase.store import codec, tables
+from snapbase.store import codec, linked, tables
 from snapbase.store.history import alive, chunks
 
 _BATCH = 50
@@ -72,7 +73,10 @@ def _loaded(
     shared = _grants(connection, [row.id for row in rows if row.shared])
     missed = _misses(connection, after, [row.id for row in rows if row.missed])
     profiles.load({row.profile_id for row in rows})
-    window = _Window(before, after, ticks, profiles, shared, missed, _unread_scopes(connection, after))
+    planned = {row.id: _viewed(row) for row in rows if profiles.origin(row.profile_id) in PLANNED}
+    plans = linked.plans(connection, before, after, planned.values())
+    unread = _unread_scopes(connection, after)
+    window = _Window(before, after, ticks, profiles, shared, missed, unread, planned, plans)
     for _, group in groupby(rows, key=itemgetter(_SCOPE)):
         found = list(group)
         first = found[0]
@@ -159,6 +163,9 @@ class _Window:
     shared: dict[int, list[tuple[Grant, int, int | None]]]
     missed: dict[int, Miss]
     unread: frozenset[int]
+    planned: Mapping[int, str]
+    """Those of which another view tells the plan, each with the uid of what that is a view of."""
+    plans: Mapping[linked.Home, Plan]
 
 
 def _passage(row: Any, scope: Scope, window: _Window) -> Passage:
@@ -178,6 +185,8 @@ def _passage(row: Any, scope: Scope, window: _Window) -> Passage:
     resource, own = window.profiles.resource(uid, address, subject, profile_id, document)
     came = not was_there and first_complete is not None and first_complete <= window.before
     unread = came and not gone and scope_id in window.unread and not resource.inferred
+    seen_as = window.planned.get(row_id)
+    plan = window.plans.get(linked.home(scope, seen_as)) if seen_as else None
     return Passage(
         row=row_id,
         state=State(
@@ -192,9 +201,14 @@ def _passage(row: Any, scope: Scope, window: _Window) -> Passage:
         run=tick.run if tick else 0,
         changed=bool(was_there) and opened > window.before,
         bare=bare,
+        plan=plan,
         unread=unread,
-        kin=(scope_id, profile_id, own, unread) if bare else None,
+        kin=(scope_id, profile_id, own, unread, plan) if bare else None,
     )
+
+
+def _viewed(row: Any) -> str:
+    return viewed(row.uid, orjson.loads(row.document)["facts"]) if IMAGED in row.document else str(row.uid)
 
 
 _NOBODY: frozenset[Grant] = frozenset()
@@ -214,6 +228,10 @@ class Profiles:
         for part in chunks(sorted(ids - self._bodies.keys())):
             query = select(columns.id, columns.body).where(columns.id.in_(part))
             self._bodies |= {row_id: parsed(text) for row_id, text in self._connection.execute(query)}
+
+    def origin(self, profile_id: int) -> str | None:
+        origin: str | None = self._bodies[profile_id]["origin"]
+        return origin
 
     def resource(
         self, uid: str, address: str, subject: str | None, profile_id: int, document: str

@@ -13,6 +13,9 @@ from snapbase.model import Outcome, Run, RunState
 from snapbase.store import codec, horizon, tables
 from snapbase.store.writer import head, next_id
 
+_MOST = 2**63 - 1
+"""No database counts further."""
+
 
 def begin(connection: Connection, selection: str, config_digest: str, at: str) -> int:
     """A new run. Runs that a killed process left behind are marked abandoned: the caller holds the store's lock."""
@@ -46,7 +49,8 @@ def intern_trust(connection: Connection, body: bytes) -> int:
 
 
 def one(connection: Connection, run_id: int) -> Run:
-    row = connection.execute(select(tables.run).where(tables.run.c.id == run_id)).mappings().first()
+    query = select(tables.run).where(tables.run.c.id == run_id)
+    row = connection.execute(query).mappings().first() if 0 < run_id <= _MOST else None
     if row is None:
         kept = horizon.read(connection) if 0 < run_id < next_id(connection, tables.run) else None
         gone = f": what came before {kept.since:%Y-%m-%d %H:%M} UTC was pruned" if kept else ""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from snapbase.errors import SchemaError
 from snapbase.store.database import connect, show, words, writing
 
-HEAD = "0007"
+HEAD = "0009"
 """The newest revision in migrations/versions; a test holds it to that."""
 
 
@@ -26,6 +26,7 @@ def upgrade(url: str) -> str:
         with words(), engine.connect() as connection:
             before = current(connection)
             refuse_newer(before, url)
+            _refuse_others(connection, before, url)
         if before == HEAD:
             return f"{show(url)} is up to date ({HEAD})."
         from alembic import command
@@ -52,6 +53,7 @@ def require(connection: Connection, url: str) -> None:
     """Raises `SchemaError` unless the store's schema is exactly this snapbase's."""
     found = current(connection)
     refuse_newer(found, url)
+    _refuse_others(connection, found, url)
     if found != HEAD:
         what = "is empty" if found is None else f"has schema {found}, this snapbase needs {HEAD}"
         raise SchemaError(f"{show(url)} {what}.", hint="Run `snapbase db upgrade`.")
@@ -72,6 +74,12 @@ def refuse_newer(found: str | None, url: str) -> None:
         raise SchemaError(
             f"{show(url)} has schema {found}, which is newer than this snapbase.", hint="Upgrade snapbase."
         )
+
+
+def _refuse_others(connection: Connection, found: str | None, url: str) -> None:
+    """Raises `SchemaError` where an SQLite file is another program's. A PostgreSQL database may be shared."""
+    if found is None and connection.dialect.name == "sqlite" and inspect(connection).get_table_names():
+        raise SchemaError(f"{show(url)} is a database, but no store of snapbase.", hint="Give another --store.")
 
 
 def _alembic(connection: Connection) -> Any:

@@ -111,6 +111,8 @@ resource = Table(
     UniqueConstraint("scope_id", "uid"),
 )
 Index("ix_resource_uid", resource.c.uid)
+Index("ix_resource_subject", resource.c.subject,
+      sqlite_where=text("subject IS NOT NULL"), postgresql_where=text("subject IS NOT NULL"))  # fmt: skip
 
 profile = Table(
     "profile",
@@ -229,6 +231,7 @@ pin = Table(
     Column("origin", Id),
 )
 Index("ix_pin_baseline_id", pin.c.baseline_id)
+Index("ix_pin_subject", pin.c.subject)
 
 proof = Table(
     "proof",

@@ -223,4 +223,4 @@ def test_an_approval_of_events_is_proven_and_moves_to_another_store(store: Store
         run(other, 4)
 
         assert said(other) == []
-        assert any(pin.subject.startswith("event:aws:inhibit") for pin in other.effective()[1])
+        assert any(pin.subject.startswith("event:aws:inhibit") for pin in other.effective()[1].around)

@@ -19,6 +19,7 @@ from snapbase.report import Options, reporters
 from snapbase.store import Store, backup, schema
 from snapbase.store.tables import metadata
 from tests.postgresql import Cluster
+from tests.store.older import set_back
 from tests.store.world import AMERICA, EUROPE, grant, minute, reading, seen, snapshot
 from tests.test_baseline_property import Step, fresh
 from tests.test_revocation_property import CARRIED_ON, WAITS, Clerk, _step
@@ -270,16 +271,11 @@ def test_what_is_no_whole_backup_is_refused_in_words(tmp_path: Path, spoil: Any,
 
 
 def test_an_older_copy_is_upgraded_on_the_way_and_stays_as_it_is(store_url: str, tmp_path: Path) -> None:
-    from alembic import command
-
     url, file = _url(tmp_path / "here.db"), tmp_path / "copy.db"
     with Store.open(url, write=True) as store:
         _run(store, 0)
     backup.write(url, file)
-    engine = create_engine(_url(file))
-    with engine.begin() as connection:
-        command.downgrade(schema._alembic(connection), "0006")
-    engine.dispose()
+    set_back(_url(file), "0006")
     older = file.read_bytes()
 
     assert backup.load(store_url, file).rows == sum(map(len, _rows(url).values()))

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from snapbase.errors import StoreError
 from snapbase.store import Store, backup
 from snapbase.store.database import connect, show
+from tests.store.older import set_back
 from tests.store.world import AMERICA, EUROPE, grant, minute, reading, seen, snapshot
 
 
@@ -158,10 +159,9 @@ def test_what_was_made_to_look_like_a_backup_is_refused(
 ) -> None:
     file = tmp_path / "copy.db"
     backup.write(_url(here), file)
+    if older:
+        set_back(_url(file), "0006")
     with sqlite3.connect(file) as connection:
-        if older:
-            connection.execute("DROP TABLE horizon")
-            connection.execute("UPDATE alembic_version SET version_num = '0006'")
         connection.executescript(_TRAPS[trap])
     connection.close()
 
@@ -172,9 +172,8 @@ def test_what_was_made_to_look_like_a_backup_is_refused(
 
 
 def test_an_older_store_with_a_log_beside_it_is_restored_with_all_of_it(here: Path, tmp_path: Path) -> None:
-    with sqlite3.connect(here) as connection:
-        connection.execute("DROP TABLE horizon")
-        connection.execute("UPDATE alembic_version SET version_num = '0006'")
+    set_back(_url(here), "0006")
+    connection = sqlite3.connect(here)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("UPDATE run SET selection = 'late'")
     connection.commit()

@@ -6,6 +6,7 @@ import pytest
 
 from snapbase.model import Approval, Baseline, BaselineScope, Pin
 from snapbase.store import Store
+from snapbase.store.pins import NO_PINS, InForce
 from tests.store.world import EUROPE, grant, minute, reading, seen, snapshot
 
 UID = snapshot("a").uid
@@ -33,7 +34,7 @@ def store(store_url: str):  # type: ignore[no-untyped-def]
 
 
 def test_nothing_is_in_force_before_the_first_approval(store: Store) -> None:
-    assert store.effective(None) == (None, ())
+    assert store.effective(None) == (None, NO_PINS)
     assert list(store.baselines()) == []
 
 
@@ -44,8 +45,9 @@ def test_an_approval_comes_back_as_it_was_given(store: Store) -> None:
     assert kept == made
     assert replace(kept.approval, baseline_id=None) == SOMEBODY
     assert (kept.scope, kept.rev, kept.run_id, kept.claimed, kept.entries) == ("whole", 2, 1, {"user": "root"}, 1)
-    baseline, (pin,) = store.effective(None)
+    baseline, pins = store.effective(None)
     assert baseline == made
+    (pin,) = store.pins_on(pins, {UID})[UID]
     assert (pin.subject, pin.entry, pin.rev, pin.held) == (UID, "presence", 1, True)
     assert replace(pin.approval, baseline_id=None) == SOMEBODY
 
@@ -60,8 +62,13 @@ def test_later_partial_approvals_lie_on_top_newest_first(store: Store) -> None:
 
     assert baseline is not None
     assert baseline.rev == whole.rev
-    assert [(pin.entry, pin.rev) for pin in pins] == [("x", 3), ("x", 2), ("held", 1)]
-    assert [(pin.entry, pin.rev) for pin in store.effective(newest.id - 1)[1]] == [("x", 2), ("held", 1)]
+    assert _counting(store, pins) == [("x", 3), ("x", 2), ("held", 1)]
+    assert _counting(store, store.effective(newest.id - 1)[1]) == [("x", 2), ("held", 1)]
+    assert [pin.rev for pin in store.pins_of(pins, ("x", "presence"))] == [3, 2]
+
+
+def _counting(store: Store, pins: InForce) -> list[tuple[str, int]]:
+    return [(pin.entry, pin.rev) for pin in store.pins_on(pins, {UID, "something else"})[UID]]
 
 
 def test_every_line_holds_the_hash_of_the_one_before(store: Store) -> None:
@@ -73,22 +80,20 @@ def test_every_line_holds_the_hash_of_the_one_before(store: Store) -> None:
 
 
 def test_pins_bring_their_subject_as_it_was(store: Store) -> None:
-    pins = (_pin(2), _pin(1))
+    _append(store, BaselineScope.PARTIAL, 0, _pin(1), _pin(2))
 
-    (candidate,) = store.changes(3, 3, pins=pins)
+    (candidate,) = store.changes(3, 3, pins=store.effective()[1])
 
     assert candidate.uid == UID
-    assert [(each.pin, each.state.resource.facts["size"]) for each in candidate.pins if each.state] == [
-        (pins[0], 2),
-        (pins[1], 1),
-    ]
+    was = [(each.pin.rev, each.state.resource.facts["size"]) for each in candidate.pins if each.state]
+    assert was == [(2, 2), (1, 1)]
     assert all(each.absence_known for each in candidate.pins)
 
 
 def test_a_pin_before_its_subject_pins_absence(store: Store) -> None:
     store.record(1, reading(EUROPE, 5, [seen(snapshot("a", value=3)), seen(snapshot("b"), {grant()})]))
-    pin = replace(_pin(3), subject=snapshot("b").uid)
+    _append(store, BaselineScope.PARTIAL, 0, replace(_pin(3), subject=snapshot("b").uid))
 
-    (candidate,) = store.changes(4, 4, pins=(pin,))
+    (candidate,) = store.changes(4, 4, pins=store.effective()[1])
 
     assert [(each.state, each.absence_known) for each in candidate.pins] == [(None, True)]

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snapbase.finding import Report
-from snapbase.model import Grant, Resource
+from snapbase.model import Grant, Outcome, Resource
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.store import Store, schema
+from tests.store import test_cohorts_planned as planned
 from tests.store.rotating import (
     DAY,
     KEEP,
@@ -108,3 +109,67 @@ def _compare(world: World) -> None:
         assert subject.created_at is not None
         if finding.rule == "snapshot-disappeared":
             assert world.run.started_at - subject.created_at >= (KEEP - 1) * DAY
+
+
+_days = st.lists(
+    st.tuples(
+        st.sampled_from([Outcome.COMPLETE, Outcome.COMPLETE, Outcome.DENIED]),
+        st.sets(st.sampled_from(["vol-1", "vol-2"])),
+        st.dictionaries(st.sampled_from("ab"), st.sampled_from([None, planned.BY_PLAN, "backup-plan:other"])),
+        st.sampled_from([5, 5, 1]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def planful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plans") / "planful.db"
+    schema.upgrade(f"sqlite:///{path}")
+    with Store.open(f"sqlite:///{path}", write=True) as store:
+        planned.learned(World(store))
+    return path
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(days=_days)
+def test_only_what_a_recovery_point_says_an_unchanged_plan_made_is_silent(
+    planful: Path, tmp_path: Path, days: list[Any]
+) -> None:
+    url = f"sqlite:///{shutil.copy(planful, tmp_path / 'copy.db')}"
+    with Store.open(url, write=True) as store:
+        world, told, kept = World(store), set[str](), 5
+        extra: dict[str, Resource] = {}
+        told |= planned.backups(9).keys()
+        for day, (outcome, late, by_hand, kept) in enumerate(days, 10):
+            extra |= {
+                f"{letter}{day}": replace(snapshot(day, "vol-1", f"{letter}{day}"), origin="aws-backup", tags={})
+                for letter in by_hand
+            }
+            there = planned.backups(day)
+            new = {uid for uid, each in there.items() if uid.endswith(f"@{day}") and each.source in late}
+            views = planned.views(each for uid, each in there.items() if uid not in new)
+            for letter, origin in by_hand.items():
+                views |= planned.views([extra[f"{letter}{day}"]], origin=origin)
+            world.read(day, planned.plan(kept), scope=planned.PLANS)
+            world.read(day, views if outcome == Outcome.COMPLETE else {}, scope=planned.POINTS, outcome=outcome)
+            world.read(day, there | extra)
+            if outcome == Outcome.COMPLETE:
+                told |= {str(each.subject) for each in views.values() if each.origin == planned.BY_PLAN}
+        report = world.report()
+        listed = {uid for each in report.findings for uid, entry in each.covers if entry == "presence"}
+        new = ({*planned.backups(9 + len(days))} - {*planned.backups(9)}) | extra.keys()
+
+        assert new - listed <= told
+        assert kept == 5 or new & told <= listed | _made_before_the_plan_changed(days)
+
+
+def _made_before_the_plan_changed(days: list[Any]) -> set[str]:
+    """Up to the day before the last on which the plan was as approved."""
+    first = 10 + max((number + 1 for number, (*_, kept) in enumerate(days) if kept == 5), default=0)
+    return {uid for day in range(10, first) for uid in (*planned.backups(day), f"a{day}", f"b{day}")}

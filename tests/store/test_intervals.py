@@ -119,7 +119,7 @@ def test_every_state_and_every_difference_equals_that_of_full_copies(fresh: Fres
 
 def _check_changes(store: Store, oracle: Oracle, before: int, after: int) -> None:
     was, now = oracle.copies[before], oracle.copies[after]
-    candidates = list(store.changes(before, after, pins=()))
+    candidates = list(store.changes(before, after))
     found = {(each.scope, each.uid): each for each in candidates}
     assert len(found) == len(candidates)
     for key, candidate in found.items():
@@ -150,7 +150,7 @@ def test_open_grants_of_a_principal_are_candidates_though_nothing_moved(
         oracle = _record(store, readings)
         head = store.head()
 
-        found = {(each.scope, each.uid) for each in store.changes(head, head, pins=(), principals=(OUTSIDER,))}
+        found = {(each.scope, each.uid) for each in store.changes(head, head, principals=(OUTSIDER,))}
 
         held = {
             key for key, known in oracle.now.items() if grant().principal in {g.principal for g in known.grants or ()}

@@ -11,7 +11,7 @@ from snapbase.model import Limits, Observation, Resource, ResourceType
 from snapbase.store import Store
 from snapbase.store.prune import _EVER as NEVER
 from snapbase.store.prune import Wanted, prune
-from tests.store.test_unmoved import (
+from tests.store.test_candidates import (
     CLOSED,
     KEY,
     KEYS,

@@ -283,7 +283,7 @@ def test_guards_are_found_and_counted(store: Store) -> None:
     assert store.below(store.head(), {"key-1"}) == {"key-1": 1}
     assert store.guards(before, {"key-1", "nowhere"})["key-1"].resource == key
     assert store.guards(store.head(), {"key-1"})["key-1"].resource == opened
-    behind = {each.uid for each in store.changes(before, before + 1, pins=())}
+    behind = {each.uid for each in store.changes(before, before + 1)}
     assert behind == {"key-1", *(snapshot(str(n)).uid for n in range(3))}
 
 

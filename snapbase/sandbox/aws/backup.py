@@ -131,6 +131,10 @@ def delete_lock(call: Call, parameters: Parameters) -> Mapping[str, Any]:
 
 def start_backup_job(call: Call, parameters: Parameters) -> Mapping[str, Any]:
     """A finished backup on demand, of an EBS volume (an EBS snapshot too) or of anything else (nothing beside)."""
+    return _back_up(call, parameters)
+
+
+def _back_up(call: Call, parameters: Parameters, by: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     vault, source = _vault(call, parameters["BackupVaultName"]), parameters["ResourceArn"]
     if ":volume/" in source:
         backend = ec2_backends[call.account][call.region]
@@ -153,9 +157,19 @@ def start_backup_job(call: Call, parameters: Parameters) -> Mapping[str, Any]:
             "IsEncrypted": kind != "EBS",
             "VaultType": vault["VaultType"],
             "Lifecycle": parameters.get("Lifecycle"),
+            **({"CreatedBy": by} if by else {}),
         }
     )
     return {"BackupJobId": str(uuid4()), "RecoveryPointArn": arn, "CreationDate": now}
+
+
+def run_plan(call: Call, plan: Mapping[str, Any], source: str) -> str:
+    """What the plan's first rule does when its hour comes; returns the recovery point's ARN."""
+    rule = plan["BackupPlan"]["Rules"][0]
+    by = {name: plan[name] for name in ("BackupPlanArn", "BackupPlanId") if name in plan}
+    by |= {"BackupPlanVersion": plan["VersionId"], "BackupRuleId": rule["RuleId"]}
+    asked = {"BackupVaultName": rule["TargetBackupVaultName"], "ResourceArn": source, "IamRoleArn": ""}
+    return str(_back_up(call, {**asked, "Lifecycle": rule.get("Lifecycle")}, by)["RecoveryPointArn"])
 
 
 def list_points(call: Call, parameters: Parameters) -> Mapping[str, Any]:

@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from snapbase.diff import Candidate
 from snapbase.finding import Report
-from snapbase.model import Grant, Limits, Observation, Pin, Resource, ResourceType, Run, Scope
+from snapbase.model import Grant, Limits, Observation, Resource, ResourceType, Run, Scope
 from snapbase.operations import approve as approving
 from snapbase.operations import evidence
 from snapbase.operations.diff import against_baseline, diff
-from snapbase.store import Store
+from snapbase.store import Store, tables
 from snapbase.store.baselines import in_force
+from snapbase.store.candidates import _candidates
 from snapbase.store.database import reading as transaction
-from snapbase.store.history import _pinned
-from snapbase.store.unmoved import Unmoved
+from snapbase.store.pins import NO_PINS, InForce
 from tests.store.world import AMERICA, EUROPE, OUTSIDER, PUBLIC, grant, minute, reading, seen, snapshot
 from tests.test_baseline_property import fresh
 
@@ -111,9 +112,12 @@ def test_that_a_share_works_by_now_can_be_approved_by_itself(desk: Desk) -> None
     assert desk.approve([each.id for each in found]).findings == ()
 
 
-def _unmoved(desk: Desk) -> Unmoved:
+def _asked(desk: Desk, at: int | None = None) -> list[str]:
+    """What is compared, by the last part of its name."""
     against = against_baseline(desk.store, desk.run)
-    return desk.store.unmoved(against.rev, desk.run.last_rev, against.pins, minute(desk.now))
+    when = minute(desk.now if at is None else at)
+    found = desk.store.changes(against.rev, desk.run.last_rev, pins=against.pins, at=when)
+    return sorted(f"{each.scope.location} {each.uid.rpartition('/')[2]}" for each in found)
 
 
 def _approved(desk: Desk, **more: Any) -> None:
@@ -122,14 +126,12 @@ def _approved(desk: Desk, **more: Any) -> None:
 
 
 def test_what_is_as_it_was_approved_is_not_compared(desk: Desk) -> None:
-    _approved(desk)
+    found = desk.collect(seen(snapshot("a"), {grant()}), seen(snapshot("b"), {grant(PUBLIC)})).findings
+    assert len(_asked(desk)) == 2
 
-    found = _unmoved(desk)
+    desk.approve([each.id for each in found])
 
-    assert (len(found.same), found.other) == (2, frozenset())
-    assert {each.grant.principal for each in found.held} == {OUTSIDER, PUBLIC}
-    assert {row for each in found.held for row in each.rows} == found.same
-    assert {each.rev for each in found.held} == {desk.run.last_rev}
+    assert _asked(desk) == []
 
 
 @pytest.mark.parametrize(
@@ -147,9 +149,8 @@ def test_what_differs_from_what_was_approved_is_compared(desk: Desk, now: Observ
     _approved(desk)
     desk.collect(now, seen(snapshot("b"), {grant(PUBLIC)}))
 
-    found = _unmoved(desk)
-
-    assert (len(found.same), len(found.other)) == (1, 1)
+    assert _asked(desk)
+    assert not any(each.endswith("b") for each in _asked(desk))
 
 
 def test_what_comes_up_in_a_second_scope_was_not_approved_there(desk: Desk) -> None:
@@ -162,22 +163,16 @@ def test_what_comes_up_in_a_second_scope_was_not_approved_there(desk: Desk) -> N
     desk.store.record(number, reading(AMERICA, desk.tick(), [seen(snapshot("a")), seen(snapshot("b"))]))
     desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
 
-    found = _unmoved(desk)
-
-    assert (len(found.same), len(found.other)) == (1, 1)
+    assert len(_asked(desk)) == 1
+    assert _asked(desk)[0].startswith(AMERICA.location)
     assert [each.change.type for each in desk.report().findings] == ["appeared"]
 
 
 def test_an_approval_that_has_ended_counts_for_nothing(desk: Desk) -> None:
     desk.collect(seen(snapshot("a"), {grant()}))
     desk.approve([each.id for each in desk.report().findings], until=minute(30))
-    against = against_baseline(desk.store, desk.run)
 
-    def sorted_at(when: int) -> tuple[int, int]:
-        found = desk.store.unmoved(against.rev, desk.run.last_rev, against.pins, minute(when))
-        return len(found.same), len(found.other)
-
-    assert (sorted_at(29), sorted_at(30)) == ((1, 0), (0, 1))
+    assert (len(_asked(desk, 29)), len(_asked(desk, 30))) == (0, 1)
 
 
 def test_a_holder_who_was_ours_when_it_was_approved_and_left_is_news(desk: Desk) -> None:
@@ -215,14 +210,12 @@ _step = st.one_of(
 
 
 class _Slow(Store):
-    """Compares everything that was ever pinned."""
+    """Compares everything there ever was."""
 
-    def unmoved(self, before: int, after: int, pins: Iterable[Pin], at: datetime) -> Unmoved:
-        by_subject: dict[str, list[Pin]] = {}
-        for pin in pins:
-            by_subject.setdefault(pin.subject, []).append(pin)
+    def changes(self, before: int, after: int, *, pins: InForce = NO_PINS, **_: Any) -> Iterator[Candidate]:
         with transaction(self._engine) as connection:
-            return Unmoved(other=frozenset(_pinned(connection, by_subject)))
+            every = list(connection.scalars(select(tables.resource.c.id)))
+            yield from _candidates(connection, before, after, every, pins)
 
 
 @dataclass

@@ -1,0 +1,189 @@
+"""What may differ between two revisions, or from what was approved by itself since: found by what moved.
+
+Nothing is loaded to find out that it is as it was: a row that was opened no later than an approval of its entry, and is
+open yet, is what was approved. In doubt a resource is a candidate; comparing tells.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
+
+from snapbase.diff import PRESENCE, WHOLE, Candidate, PinnedState
+from snapbase.model import Pin, Principal, Scope
+from snapbase.store import pins, tables
+from snapbase.store.history import alive, among, chunks, held_by, scope_columns, states_of, within
+from snapbase.store.pins import InForce
+
+_PART = 5_000
+"""Resources that are loaded together."""
+
+
+def changes(
+    connection: Connection,
+    before: int,
+    after: int,
+    chosen: InForce,
+    at: datetime | None,
+    principals: Collection[Principal],
+    without: Collection[int] = (),
+) -> Iterator[Candidate]:
+    """Every resource that may differ between two revisions or from a pinned value, both sides loaded.
+
+    `at`: pins that ended by then count for nothing; None: none has. `principals`: those who are trusted less by now.
+    `without`: what was judged already.
+    """
+    live = chosen.live(at) if chosen.lines else None
+    ids = _touched(connection, before, after, live)
+    ids |= held_by(connection, after, principals)
+    guards = _guards_moved(connection, after)
+    ids |= _behind(connection, after, [uid for uid, rev in guards.items() if rev > before])
+    if live is not None:
+        ids |= _moved_since_pinned(connection, after, live)
+        ids |= _pinned_behind(connection, after, live, guards)
+    for part in chunks(sorted(ids.difference(without)), _PART):
+        yield from _candidates(connection, before, after, part, chosen)
+
+
+def _touched(connection: Connection, before: int, after: int, live: ColumnElement[bool] | None) -> set[int]:
+    """What was opened or closed in between, but what was approved by itself after that."""
+    version, grant, unread = tables.version, tables.grant, tables.unread
+    known = select(tables.scope_state.c.scope_id).where(tables.scope_state.c.first_complete <= before)
+    clock = tables.rev
+    # A version is opened by a revision of its own scope: few revisions lead to few versions, whatever the scope holds.
+    opened = (
+        select(version.c.resource_id)
+        .join_from(clock, version, version.c.opened == clock.c.id)
+        .where(within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
+    )
+    queries = [_unapproved(opened, version.c.opened, live)]
+    for table in (version, grant, unread):
+        closed = select(table.c.resource_id).where(within(table.c.closed, before, after), table.c.opened <= before)
+        queries.append(closed if table is unread else _unapproved(closed, table.c.closed, live))
+    for table in (grant, unread):
+        begun = select(table.c.resource_id).where(within(table.c.opened, before, after), alive(table, after))
+        queries.append(begun if table is unread else _unapproved(begun, table.c.opened, live))
+    return {row_id for query in queries for (row_id,) in connection.execute(query)}
+
+
+def _unapproved(query: Select[Any], moved: Any, live: ColumnElement[bool] | None) -> Select[Any]:
+    """Of rows of versions or grants that were opened or closed then: those without a later approval of their entry."""
+    if live is None:
+        return query
+    table, resource, pin, principal = moved.table, tables.resource, tables.pin, tables.principal
+    entries: tuple[ColumnElement[str], ...] = (literal(WHOLE), literal(PRESENCE))
+    query = query.join(resource, resource.c.id == table.c.resource_id)
+    if table is tables.grant:
+        query = query.join(principal, principal.c.id == table.c.principal_id)
+        entries = (literal(WHOLE), _entry())
+    later = exists().where(pin.c.subject == resource.c.uid, pin.c.rev >= moved, pin.c.entry.in_(entries), live)
+    return query.where(~later)
+
+
+def _entry() -> ColumnElement[str]:
+    """`snapbase.diff.grant_entry`, in the words of the database."""
+    grant, principal = tables.grant.c, tables.principal.c
+    who = literal("grant:") + principal.kind + literal(":") + principal.key
+    return who + literal("|") + grant.access + literal("|") + grant.mechanism
+
+
+def _moved_since_pinned(connection: Connection, after: int, live: ColumnElement[bool]) -> set[int]:
+    """Pinned resources of which anything was opened or closed since."""
+    resource, pin, unread = tables.resource, tables.pin, tables.unread
+    moved = [
+        exists().where(
+            table.c.resource_id == resource.c.id,
+            or_(within(table.c.opened, pin.c.rev, after), within(table.c.closed, pin.c.rev, after)),
+        )
+        for table in (tables.version, tables.grant)
+    ]
+    missed = resource.c.id.in_(select(unread.c.resource_id).where(alive(unread, after)))
+    query = select(resource.c.id).join_from(pin, resource, resource.c.uid == pin.c.subject)
+    query = query.where(live, or_(pin.c.rev > after, *moved, missed))
+    return set(connection.scalars(query))
+
+
+def _guards_moved(connection: Connection, after: int) -> dict[str, int]:
+    """When each guardrail in front of anything came, went or became another for the last time."""
+    resource, version, fences = tables.resource, tables.version, _fences()
+    found: dict[str, int] = {}
+    for column in (version.c.opened, version.c.closed):
+        query = (
+            select(resource.c.uid, func.max(column))
+            .join_from(fences, resource, resource.c.uid == fences.c.guard)
+            .join(version, version.c.resource_id == resource.c.id)
+            .where(column <= after)
+            .group_by(resource.c.uid)
+        )
+        for uid, rev in connection.execute(query):
+            found[uid] = max(rev, found.get(uid, 0))
+    return found
+
+
+def _fences() -> CTE:
+    """Every guardrail in front of anything: from one to the next by the index, since a million things share few."""
+    guard = tables.profile_guard.c.guard
+    fences = select(func.min(guard).label("guard")).cte("fences", recursive=True)
+    following = select(func.min(guard)).where(guard > fences.c.guard).scalar_subquery()
+    return fences.union_all(select(following).where(fences.c.guard.is_not(None)))
+
+
+def _behind(connection: Connection, after: int, fences: Collection[str]) -> set[int]:
+    """Shared resources behind some guardrails: where one is another now, their grants may be worth more."""
+    grant, version, guard = tables.grant, tables.version, tables.profile_guard
+    found: set[int] = set()
+    for part in chunks(sorted(fences), _PART):
+        query = (
+            select(grant.c.resource_id)
+            .join_from(grant, version, version.c.resource_id == grant.c.resource_id)
+            .join(guard, guard.c.profile_id == version.c.profile_id)
+            .where(alive(grant, after), alive(version, after), among(connection, guard.c.guard, part))
+        )
+        found |= set(connection.scalars(query))
+    return found
+
+
+def _pinned_behind(
+    connection: Connection, after: int, live: ColumnElement[bool], guards: Mapping[str, int]
+) -> set[int]:
+    """Pinned resources behind a guardrail that became another since their approval."""
+    resource, pin, version, guard = tables.resource, tables.pin, tables.version, tables.profile_guard
+    found: set[int] = set()
+    for rev in connection.scalars(select(pin.c.rev).where(live).distinct()).all():
+        fences = [uid for uid, moved in guards.items() if moved > rev]
+        for part in chunks(fences, _PART):
+            query = (
+                select(resource.c.id)
+                .join_from(pin, resource, resource.c.uid == pin.c.subject)
+                .join(version, and_(version.c.resource_id == resource.c.id, alive(version, after)))
+                .join(guard, guard.c.profile_id == version.c.profile_id)
+                .where(live, pin.c.rev == rev, among(connection, guard.c.guard, part))
+            )
+            found |= set(connection.scalars(query))
+    return found
+
+
+def _candidates(
+    connection: Connection, before: int, after: int, ids: Sequence[int], chosen: InForce
+) -> Iterator[Candidate]:
+    resource, scope, state = tables.resource, tables.scope, tables.scope_state
+    query = (
+        select(resource.c.id, resource.c.uid, state.c.first_complete, *scope_columns())
+        .join_from(resource, scope, scope.c.id == resource.c.scope_id)
+        .join(state, state.c.scope_id == scope.c.id)
+        .where(among(connection, resource.c.id, ids))
+        .order_by(resource.c.id)
+    )
+    rows = connection.execute(query).all()
+    approved: Mapping[str, Sequence[Pin]] = pins.on(connection, chosen, {row[1] for row in rows})
+    revs = {before, after, *(pin.rev for found in approved.values() for pin in found)}
+    loaded = {rev: states_of(connection, rev, ids) for rev in sorted(revs)}
+    for row_id, uid, first, *place in rows:
+        own = tuple(
+            PinnedState(pin, loaded[pin.rev].get(row_id), first is not None and first <= pin.rev)
+            for pin in approved.get(uid, ())
+        )
+        then, now = loaded[before].get(row_id), loaded[after].get(row_id)
+        if then is not None or now is not None or any(pinned.state for pinned in own):
+            yield Candidate(Scope(*place), uid, then, now, first is not None and first <= before, own)
