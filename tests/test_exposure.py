@@ -4,8 +4,20 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from snapbase.exposure import Effect, expose
-from snapbase.model import Access, Grant, Limits, Principal, PrincipalKind, Resource, ResourceType, Scope, State
+from snapbase.exposure import Effect, admission, expose
+from snapbase.model import (
+    Access,
+    Grant,
+    Limits,
+    Miss,
+    Outcome,
+    Principal,
+    PrincipalKind,
+    Resource,
+    ResourceType,
+    Scope,
+    State,
+)
 from snapbase.trust import TrustList
 
 SCOPE = Scope("aws", "111122223333", "eu-west-1", "aws.ec2.snapshot")
@@ -14,6 +26,14 @@ SETTINGS = "arn:aws:ec2:eu-west-1:111122223333:region-settings"
 STRANGER = Principal(PrincipalKind.ACCOUNT, "999988887777")
 EVERYONE = Principal(PrincipalKind.PUBLIC, "all")
 DAY = date(2026, 11, 25)
+GOOGLE = Scope("gcp", "prod-data", "global", "gcp.compute.snapshot")
+RING_KEY = "projects/prod-data/locations/eu/keyRings/r/cryptoKeys/k"
+CONTAINER = "//cloudresourcemanager.googleapis.com/projects/42"
+EVE = Principal(PrincipalKind.USER, "eve@evil.example")
+ADA = Principal(PrincipalKind.USER, "ada@ours.example")
+OUR_AGENT = Principal(PrincipalKind.SERVICE_ACCOUNT, "service-42@compute-system.iam.gserviceaccount.com")
+THEIR_AGENT = Principal(PrincipalKind.SERVICE_ACCOUNT, "service-99@compute-system.iam.gserviceaccount.com")
+SOMEBODY = Principal(PrincipalKind.AUTHENTICATED, "allAuthenticatedUsers")
 
 
 def _state(**fields: object) -> State:
@@ -77,3 +97,58 @@ def test_a_grant_that_has_ended_does_not_work() -> None:
 
 def test_a_deleted_principal_cannot_use_its_grant() -> None:
     assert _effect(Principal(PrincipalKind.DELETED, "user:x?uid=1"), _state()) == Effect.LATENT
+
+
+def _behind(principal: Principal, limits: Limits | None, *holders: Principal, read: bool = True) -> Effect:
+    """What a grant is worth on a snapshot behind a key of Cloud KMS, in a project that `holders` hold roles on."""
+    resource = Resource(uid="u", address="u", key=RING_KEY, guards=(CONTAINER, RING_KEY))
+    held = frozenset(Grant(each, Access.READ, "gcp.iam/roles/editor") for each in holders) if read else None
+    container = Resource(uid=CONTAINER, address=CONTAINER, type=ResourceType.CONTAINER)
+    miss = None if read else Miss(Outcome.DENIED, "no")
+    guards = {CONTAINER: State(GOOGLE, container, held, miss)}
+    if limits is not None:
+        key = Resource(uid=RING_KEY, address=RING_KEY, type=ResourceType.GUARDRAIL, limits=limits)
+        guards[RING_KEY] = State(GOOGLE, key, frozenset(), None)
+    trust = TrustList(own=frozenset({"prod-data", "42"}), domains=frozenset({"ours.example"}))
+    grant = Grant(principal, Access.READ, "gcp.iam/roles/compute.storageAdmin")
+    return expose(grant, State(GOOGLE, resource, frozenset(), None), guards, trust, on=DAY).effect
+
+
+def _admits(*members: Principal, perhaps: Principal | None = None, unknown: str = "") -> Limits:
+    some = (admission(perhaps, certain=False),) if perhaps else ()
+    return Limits(admits=(*map(admission, members), *some), unknown=unknown)
+
+
+@pytest.mark.parametrize(
+    ("limits", "stranger", "ours"),
+    [
+        (None, Effect.UNKNOWN, Effect.UNKNOWN),
+        (_admits(OUR_AGENT), Effect.LATENT, Effect.EFFECTIVE),
+        (_admits(OUR_AGENT, ADA), Effect.LATENT, Effect.EFFECTIVE),
+        (_admits(OUR_AGENT, THEIR_AGENT), Effect.EFFECTIVE, Effect.EFFECTIVE),
+        (_admits(OUR_AGENT, EVE), Effect.EFFECTIVE, Effect.EFFECTIVE),
+        (_admits(SOMEBODY), Effect.EFFECTIVE, Effect.EFFECTIVE),
+        (_admits(), Effect.LATENT, Effect.LATENT),
+        (_admits(OUR_AGENT, perhaps=THEIR_AGENT), Effect.UNKNOWN, Effect.EFFECTIVE),
+        (_admits(OUR_AGENT, perhaps=ADA), Effect.LATENT, Effect.EFFECTIVE),
+        (_admits(OUR_AGENT, unknown="the ring's policy was not read"), Effect.UNKNOWN, Effect.EFFECTIVE),
+        (_admits(THEIR_AGENT, unknown="the ring's policy was not read"), Effect.EFFECTIVE, Effect.EFFECTIVE),
+        (Limits(unknown="nothing was read"), Effect.UNKNOWN, Effect.UNKNOWN),
+    ],
+)
+def test_a_google_key_is_asked_for_by_the_project_that_makes_the_disk(
+    limits: Limits | None, stranger: Effect, ours: Effect
+) -> None:
+    assert (_behind(EVE, limits), _behind(ADA, limits)) == (stranger, ours)
+
+
+def test_a_stranger_with_a_role_above_may_have_our_own_agent_ask() -> None:
+    assert _behind(EVE, _admits(OUR_AGENT), THEIR_AGENT) == Effect.LATENT
+    assert _behind(EVE, _admits(OUR_AGENT), EVE) == Effect.UNKNOWN
+    assert _behind(EVE, _admits(OUR_AGENT), SOMEBODY) == Effect.UNKNOWN
+    assert _behind(EVE, _admits(OUR_AGENT), read=False) == Effect.UNKNOWN
+
+
+def test_what_is_everybodys_is_latent_behind_our_own_key() -> None:
+    assert _behind(SOMEBODY, _admits(OUR_AGENT)) == Effect.LATENT
+    assert _behind(SOMEBODY, _admits(OUR_AGENT, THEIR_AGENT)) == Effect.EFFECTIVE

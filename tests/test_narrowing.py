@@ -44,4 +44,4 @@ def test_a_severity_that_does_not_exist_is_told_before_anything_is_read(
         main()
 
     assert ended.value.code == 2
-    assert "There is no severity hihg." in capsys.readouterr().err
+    assert "There is no severity 'hihg'." in capsys.readouterr().err

@@ -41,6 +41,10 @@ PLACES = [
             {"aws.ec2.snapshot", "aws.ec2.recycled-snapshot"},
         ),
         ({"subjects": ("arn:aws:rds:eu-west-1:1:snapshot:x",)}, {"aws.rds.snapshot"}),
+        (
+            {"subjects": ("arn:aws:rds:eu-west-1:1:cluster-snapshot:x",), "action": Action.EXPORT},
+            {"aws.rds.cluster-snapshot", "aws.rds.export-task"},
+        ),
         ({"subjects": ("arn:aws:kms:eu-west-1:1:key/1",)}, {"aws.kms.key"}),
         ({"subjects": ("arn:",)}, {each.kind for each in collectors("aws") if each.kind.startswith("aws.ec2.")}),
         ({"name": "organizations:CreateAccount", "action": Action.POLICY}, {"aws.organizations"}),
@@ -59,6 +63,10 @@ PLACES = [
         (
             {"cloud": "gcp", "subjects": ("//compute.googleapis.com/projects/p/global/machineImages/x",)},
             {"gcp.compute.machine-image"},
+        ),
+        (
+            {"cloud": "gcp", "subjects": ("projects/p/locations/eu/keyRings/r/cryptoKeys/k",), "action": Action.POLICY},
+            {"gcp.kms.key"},
         ),
     ],
 )

@@ -32,6 +32,12 @@ def _rds(kind: str, *names: str) -> Find:
     return own("rds", f"{kind}:", asked(*names), lower=True)
 
 
+def _written(record: Record) -> Names:
+    """What an export leaves in a bucket, as its collector names it."""
+    sources, tasks = asked("sourceArn")(record), asked("exportTaskIdentifier")(record)
+    return tuple(f"{source}/exports/{task}" for source in sources for task in tasks)
+
+
 _DB, _CLUSTER = _rds("snapshot", "dBSnapshotIdentifier"), _rds("cluster-snapshot", "dBClusterSnapshotIdentifier")
 _DB_MADE = either(told("dBSnapshotArn"), _DB)
 _CLUSTER_MADE = either(told("dBClusterSnapshotArn"), _CLUSTER)
@@ -82,6 +88,7 @@ _RDS: dict[str, Row] = {
     "StartExportTask": Row(
         Action.EXPORT,
         asked("sourceArn"),
+        made=_written,
         source=asked("sourceArn"),
         whom=bucket("s3BucketName"),
         tell=words("s3BucketName", "iamRoleArn"),

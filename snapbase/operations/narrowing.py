@@ -20,8 +20,14 @@ _SHOWN = 20
 
 
 def words(given: Iterable[str] | None) -> tuple[str, ...]:
-    """Of an option that may be repeated, hold several words with commas between them, or not have been given."""
-    return tuple(word for each in given or () for part in each.split(",") if (word := part.strip()))
+    """Of an option that may be repeated, hold several words with commas between them, or not have been given.
+
+    Raises `UsageError` where one was given without any: a script's variable that is not set would narrow nothing.
+    """
+    found = [[word for part in each.split(",") if (word := part.strip())] for each in given or ()]
+    if not all(found):
+        raise UsageError("An option that narrows is empty.", hint="Say what it is to be narrowed to, or leave it out.")
+    return tuple(word for each in found for word in each)
 
 
 def clouds(given: Iterable[str] | None) -> tuple[str, ...]:

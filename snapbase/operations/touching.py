@@ -63,11 +63,13 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("//cloudresourcemanager.googleapis.com/*", ("gcp.iam",)),
     ("//iam.googleapis.com/*", ("gcp.iam",)),
     ("//orgpolicy.googleapis.com/*", ("gcp.iam",)),
+    ("projects/*/keyrings/*", ("gcp.kms.key",)),
 )
 """The shape of an address, in lower case -> kinds; the first that fits. A new snapshot has no other mark."""
 _SERVICES = {"organizations": ("aws.organizations",), "ebs": ("aws.ec2.snapshot",), "memory-db": ("aws.memorydb.*",)}
 """AWS's services whose kinds are not called after them."""
 _BINS = frozenset({"aws.ec2.snapshot", "aws.ec2.image"})
+_EXPORTED = frozenset({"aws.rds.snapshot", "aws.rds.cluster-snapshot"})
 
 
 def touched(events: Iterable[Event], known: Collection[Scope]) -> frozenset[Scope]:
@@ -102,6 +104,8 @@ def _kinds(event: Event) -> Iterator[str]:
         found |= {"azure.rbac", "azure.rbac.eligible"}
     if event.action in (Action.DELETE, Action.RECYCLE) and found & _BINS:
         found.add("aws.ec2.recycled-snapshot")
+    if event.action == Action.EXPORT and found & _EXPORTED:
+        found.add("aws.rds.export-task")
     yield from found
 
 

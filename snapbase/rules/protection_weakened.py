@@ -4,7 +4,7 @@ from math import inf
 
 from snapbase.diff import Change, ChangeType
 from snapbase.finding import Attack, Severity, several
-from snapbase.model import Json, ResourceType
+from snapbase.model import Cloud, Json, ResourceType, Scope
 from snapbase.rules.example import SCOPE, disappeared, modified
 from snapbase.rules.ladder import Ladder, step, words
 from snapbase.rules.rule import Context, Example, Rule, Verdict
@@ -34,13 +34,25 @@ _KEPT = frozenset(
 which the rule's name follows: `retention_days daily`."""
 _FOREVER = ("always", -1)
 """-1: Redshift API reference, ManualSnapshotRetentionPeriod."""
-_KEY_DOWN = frozenset({"Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable"})
+_KEY_DOWN = frozenset({"Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable"}) | {
+    "DISABLED",
+    "DESTROY_SCHEDULED",
+    "DESTROYED",
+    "PENDING_EXTERNAL_DESTRUCTION",
+    "EXTERNAL_DESTRUCTION_FAILED",
+    "NOT_FOUND",
+}
+"""KMS API reference, KeyState; cloudkms.v1 discovery, CryptoKeyVersion.state, and a key that is named but not there."""
+_BY_NAME = frozenset({"gcp.kms.key"})
+"""Kinds that list what others name: gone means that nothing names it any more. Its end shows in its state."""
+
+_NAMED = Scope(Cloud.GCP, "prod-data", "global", "gcp.kms.key")
 
 
 def _judge(change: Change, context: Context) -> Verdict | None:
     state = change.state
     if change.type == ChangeType.DISAPPEARED:
-        if state is None or state.resource.type != ResourceType.GUARDRAIL:
+        if state is None or state.resource.type != ResourceType.GUARDRAIL or state.scope.kind in _BY_NAME:
             return None
         if (ended := str(state.resource.facts.get("expires_at") or "")) and ended[:10] <= context.on.isoformat():
             return Verdict(Severity.INFO, f"Lock ran out on {ended[:10]}")
@@ -105,7 +117,13 @@ RULE = Rule(
             modified("access_restriction", "WITHIN_ORGANIZATION", "UNRESTRICTED"),
             Severity.HIGH,
         ),
+        Example(
+            "a version about to be destroyed",
+            modified("state", "ENABLED", "DESTROY_SCHEDULED", _NAMED, type=ResourceType.GUARDRAIL),
+            Severity.HIGH,
+        ),
         Example("key gone", disappeared(type=ResourceType.GUARDRAIL), Severity.HIGH),
+        Example("a key that nothing names any more", disappeared(_NAMED, type=ResourceType.GUARDRAIL), None),
         Example(
             "a lock that ran out",
             disappeared(type=ResourceType.GUARDRAIL, facts={"expires_at": "2026-11-20T00:00:00+00:00"}),

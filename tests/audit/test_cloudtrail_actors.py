@@ -171,6 +171,13 @@ def test_to_whom(raw: dict[str, Any], action: str, targets: set[Principal]) -> N
     assert (event.action, set(event.targets)) == (action, targets)
 
 
+def test_a_database_export_is_named_as_it_is_collected() -> None:
+    source = f"{RDS}:snapshot:n"
+    asked = {"sourceArn": source, "s3BucketName": "b", "exportTaskIdentifier": "quarter"}
+
+    assert parsed(record("rds", "StartExportTask", asked)).made == f"{source}/exports/quarter"
+
+
 @pytest.mark.parametrize(
     ("raw", "result"),
     [

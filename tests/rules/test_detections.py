@@ -13,7 +13,7 @@ from snapbase.finding import Severity, SubjectType
 from snapbase.model import Cloud, Principal, PrincipalKind
 from snapbase.rules.detected import ENTRY, detected, detections, key_in, subject_of
 from snapbase.rules.detection import Case, Detection
-from snapbase.rules.estate import Tuning
+from snapbase.rules.estate import Estate, Tuning
 from snapbase.rules.example_events import (
     BACKUP,
     BEGIN,
@@ -281,8 +281,8 @@ def test_whatever_an_event_says_no_detection_fails(data: st.DataObject) -> None:
     assert found == detected(line(reversed(events)), about, LOGS)
 
 
-def _chains(*events: Event) -> list[tuple[str, int]]:
-    found = detected(line(*events), estate(known()), LOGS)
+def _chains(*events: Event, about: Estate | None = None) -> list[tuple[str, int]]:
+    found = detected(line(*events), about or estate(known()), LOGS)
     return [(each.title, each.count) for each in found if each.rule == "create-share-chain"]
 
 
@@ -293,19 +293,35 @@ def test_tries_at_the_same_are_one_finding_and_other_tries_are_others() -> None:
     found = _chains(made, *tries, failed(did(Action.SHARE, 9, targets=(other,))))
 
     assert sorted(found) == [
-        ("eve made a snapshot and tried to share it with unknown account 444455556666", 2),
-        ("eve made a snapshot and tried to share it with unknown account 999988887777", 4),
+        ("eve made snap-0a1b2c3d4e5f60718 and tried to share it with unknown account 444455556666", 2),
+        ("eve made snap-0a1b2c3d4e5f60718 and tried to share it with unknown account 999988887777", 4),
     ]
 
 
 @pytest.mark.parametrize(
     ("session", "title"),
     [
-        ("ann", "ops/ann made a snapshot and shared it with unknown account 999988887777"),
-        ("bob", "ops/ann made a snapshot and ops/bob shared it with unknown account 999988887777"),
+        ("ann", "ops/ann made snap-0a1b2c3d4e5f60718 and shared it with unknown account 999988887777"),
+        ("bob", "ops/ann made snap-0a1b2c3d4e5f60718 and ops/bob shared it with unknown account 999988887777"),
     ],
 )
 def test_two_sessions_of_a_role_are_not_said_to_be_one(session: str, title: str) -> None:
     sharer = replace(OPS, id=OPS.id.replace("/ann", f"/{session}"))
 
     assert _chains(did(Action.CREATE, 1, OPS), did(Action.SHARE, 3, sharer)) == [(title, 2)]
+
+
+def test_two_snapshots_given_away_by_one_actor_are_told_apart_by_their_titles() -> None:
+    names = [f"{SNAPSHOT[:-1]}{number}" for number in (1, 2)]
+    chains = [
+        did(action, minutes, subjects=(name,), made=name if action == Action.CREATE else "")
+        for name, minutes in zip(names, (1, 2), strict=True)
+        for action in (Action.CREATE, Action.SHARE)
+    ]
+
+    found = _chains(*(replace(each, id=f"{each.id}-{number}") for number, each in enumerate(chains)),
+                    about=estate(*map(known, names)))  # fmt: skip
+
+    assert sorted(found) == [
+        (f"eve made {name.rpartition('/')[2]} and shared it with unknown account 999988887777", 2) for name in names
+    ]

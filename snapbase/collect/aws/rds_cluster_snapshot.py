@@ -34,6 +34,7 @@ COLLECTOR = Collector(
     read=read,
     permissions=("rds:DescribeDBClusterSnapshots", "rds:DescribeDBClusterSnapshotAttributes", "kms:DescribeKey"),
     calls="2 per 100 + 1 per manual snapshot",
-    blind="Exports to S3; DocumentDB elastic clusters and Neptune Analytics graphs, which have APIs of their own.",
+    blind="DocumentDB elastic clusters and Neptune Analytics graphs, which have APIs of their own. Copies in S3 are "
+    "aws.rds.export-task.",
     events={"ModifyDBClusterSnapshotAttribute": "sharing changed"},
 )

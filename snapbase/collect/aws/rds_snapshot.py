@@ -34,6 +34,6 @@ COLLECTOR = Collector(
     read=read,
     permissions=("rds:DescribeDBSnapshots", "rds:DescribeDBSnapshotAttributes", "kms:DescribeKey"),
     calls="2 per 100 + 1 per manual snapshot",
-    blind="Exports to S3, and restores to a public instance.",
+    blind="Restores to a public instance. Copies in S3 are aws.rds.export-task.",
     events={"ModifyDBSnapshotAttribute": "sharing changed"},
 )

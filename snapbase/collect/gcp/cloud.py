@@ -101,13 +101,14 @@ class GcpConnection:
         """If regions cannot be listed, that is said of the project before what can be read of it all the same."""
         whole = Target(project.id, "global", project, Where.GLOBAL, project.name)
         try:
-            regions = _regions(project)
+            names = regions(project)
         except (CallFailed, ListTruncated) as error:
             return [Target(project.id, ANYWHERE, label=project.name, failure=miss(error)), whole]
-        return [whole, *(Target(project.id, name, project, Where.REGIONAL, project.name) for name in regions)]
+        return [whole, *(Target(project.id, name, project, Where.REGIONAL, project.name) for name in names)]
 
 
-def _regions(project: Project) -> list[str]:
+def regions(project: Project) -> list[str]:
+    """The names of all that Compute Engine has; raises `CallFailed` and `ListTruncated`."""
     client = project.session.compute("RegionsClient")
 
     def ask(token: str) -> Any:

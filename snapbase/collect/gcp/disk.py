@@ -79,7 +79,6 @@ COLLECTOR = Collector(
     permissions=("compute.disks.list", "compute.disks.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per disk",
     blind="Disks without bindings of their own; asynchronous replicas; members of groups and of identity pools; custom "
-    "roles that cannot be read (their grants count as unknown); policies of Cloud KMS keys (grants behind one "
-    "count as unknown); deny policies and access boundaries.",
+    "roles that cannot be read (their grants count as unknown); deny policies and access boundaries.",
     events={"compute.disks.setIamPolicy": "shared", "compute.regionDisks.setIamPolicy": "shared"},
 )

@@ -15,6 +15,7 @@ _UNPAID = "BILLING_DISABLED"
 """ErrorInfo reasons; source: google/api/error_reason.proto."""
 _SERVICES = {
     "backupdr": ("backupdr", "Backup and DR Service API"),
+    "cloudkms": ("cloudkms", "Cloud KMS API"),
     "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "IAM API"),
@@ -24,6 +25,9 @@ _SERVICES = {
 }
 """By the first word of an operation: the service as it is enabled, and its name."""
 _PERMISSIONS = {
+    "cloudkms.projects.locations.keyRings.cryptoKeys.get": "cloudkms.cryptoKeys.get",
+    "cloudkms.projects.locations.keyRings.cryptoKeys.getIamPolicy": "cloudkms.cryptoKeys.getIamPolicy",
+    "cloudkms.projects.locations.keyRings.getIamPolicy": "cloudkms.keyRings.getIamPolicy",
     "cloudresourcemanager.projects.search": "resourcemanager.projects.get",
     "iam.organizations.roles.get": "iam.roles.get",
     "iam.projects.roles.get": "iam.roles.get",

@@ -2,8 +2,10 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from snapbase.collect.gcp.errors import CallFailed, miss
+from snapbase.collect.gcp.resource import POLICY_VERSION
 from snapbase.collect.gcp.session import UNRETRIED, Session
 from snapbase.model import Miss
 
@@ -27,6 +29,16 @@ class Container:
     @property
     def uid(self) -> str:
         return f"{_ROOT}/{self.name}"
+
+
+def policy(session: Session, name: str) -> Any:
+    """The allow policy of `projects/…`, `folders/…` or `organizations/…` itself; raises `CallFailed`."""
+    collection = name.partition("/")[0]
+    client = session.manager(f"{collection.title()}Client")
+    request = {"resource": name, "options": {"requested_policy_version": POLICY_VERSION}}
+    operation = f"cloudresourcemanager.{collection}.getIamPolicy"
+    account = name.removeprefix("projects/")
+    return session.call(operation, account, "global", lambda: client.get_iam_policy(request=request, **UNRETRIED))
 
 
 class Hierarchy:

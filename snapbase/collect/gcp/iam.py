@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.errors import CallFailed, miss
-from snapbase.collect.gcp.hierarchy import Container
+from snapbase.collect.gcp.hierarchy import Container, policy
 from snapbase.collect.gcp.policy import grants
-from snapbase.collect.gcp.resource import POLICY_VERSION, known
+from snapbase.collect.gcp.resource import known
 from snapbase.collect.gcp.roles import FOLDER, ORGANIZATION, PROJECT, Reach
-from snapbase.collect.gcp.session import UNRETRIED, Project, Session
+from snapbase.collect.gcp.session import Project, Session
 from snapbase.model import Observation, Resource, ResourceType, Scope
 
 
-def _read(place: Project | Container, scope: Scope) -> Iterator[Observation]:
+def _read(place: Project | Container, _: Scope) -> Iterator[Observation]:
     if isinstance(place, Project):
-        yield _observe(place.session, scope, _project(place), f"projects/{place.id}", PROJECT)
+        yield _observe(place.session, _project(place), f"projects/{place.id}", PROJECT)
         return
     reach = FOLDER if place.name.startswith("folders/") else ORGANIZATION
-    yield _observe(place.session, scope, _container(place), place.name, reach)
+    yield _observe(place.session, _container(place), place.name, reach)
 
 
 def _project(project: Project) -> Resource:
@@ -46,16 +46,9 @@ def _container(container: Container) -> Resource:
     )
 
 
-def _observe(session: Session, scope: Scope, resource: Resource, name: str, reach: Reach) -> Observation:
-    collection = name.partition("/")[0]
-    client = session.manager(f"{collection.title()}Client")
-    request = {"resource": name, "options": {"requested_policy_version": POLICY_VERSION}}
-    operation = f"cloudresourcemanager.{collection}.getIamPolicy"
+def _observe(session: Session, resource: Resource, name: str, reach: Reach) -> Observation:
     try:
-        policy = session.call(
-            operation, scope.account, scope.location, lambda: client.get_iam_policy(request=request, **UNRETRIED)
-        )
-        return Observation(resource, grants(policy, reach, session.roles.permissions))
+        return Observation(resource, grants(policy(session, name), reach, session.roles.permissions))
     except CallFailed as error:
         return Observation(resource, grants=None, miss=miss(error))
 

@@ -79,7 +79,7 @@ COLLECTOR = Collector(
     permissions=("compute.images.list", "compute.images.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per image",
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
-    "policies of Cloud KMS keys (grants behind one count as unknown); deny policies and access boundaries; "
+    "deny policies and access boundaries; "
     "exports of an image to a bucket.",
     events={
         "compute.images.insert": "created",

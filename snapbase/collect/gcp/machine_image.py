@@ -71,7 +71,7 @@ COLLECTOR = Collector(
     permissions=("compute.machineImages.list", "compute.machineImages.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per machine image",
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
-    "policies of Cloud KMS keys (grants behind one count as unknown); deny policies and access boundaries; "
+    "deny policies and access boundaries; "
     "who may make a machine image of a running instance.",
     events={
         "compute.machineImages.insert": "created",

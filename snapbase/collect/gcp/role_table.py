@@ -157,6 +157,18 @@ HOLDERS: Mapping[str, frozenset[str]] = {
         owner
         """
     ),
+    "cloudkms.cryptoKeyVersions.useToDecrypt": _roles(
+        """
+        cloudkms.cryptoKeyDecrypter cloudkms.cryptoKeyEncrypterDecrypter cloudkms.cryptoOperator
+        cloudkmskacls.serviceAgent dlp.serviceAgent iam.dataScientist iam.devOps owner
+        """
+    ),
+    "cloudkms.cryptoKeyVersions.useToDecryptViaDelegation": _roles(
+        """
+        cloudkms.admin cloudkms.cryptoKeyDecrypterViaDelegation cloudkms.cryptoKeyEncrypterDecrypterViaDelegation
+        owner
+        """
+    ),
     "resourcemanager.projects.setIamPolicy": _roles(
         """
         appengineflex.serviceAgent firebase.managementServiceAgent gkehub.crossProjectServiceAgent

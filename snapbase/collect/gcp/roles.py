@@ -43,6 +43,8 @@ INSTANT_SNAPSHOT = Reach(
 DISK = Reach(
     ("compute.disks.useReadOnly", "compute.disks.use", "compute.disks.createSnapshot"), ("compute.disks.setIamPolicy",)
 )
+KEY = Reach(("cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToDecryptViaDelegation"))
+"""No data by itself: what a key encrypts has a policy of its own."""
 _SQL = Reach(("cloudsql.instances.export", "cloudsql.instances.clone"))
 _VAULT = Reach(("backupdr.bvbackups.restore",))
 _SORTS = (SNAPSHOT, IMAGE, MACHINE_IMAGE, INSTANT_SNAPSHOT, DISK, _SQL, _VAULT)

@@ -21,7 +21,8 @@ SCOPES = (
 )
 """OAuth scopes that cannot write, whatever the account may do (compute.v1 and cloudresourcemanager.v3 discovery)."""
 _EVERYTHING = ("https://www.googleapis.com/auth/cloud-platform",)
-"""The only scope that impersonation, IAM, Cloud SQL and Backup and DR take for reading (their discovery documents)."""
+"""The only scope that impersonation, IAM, Cloud KMS, Cloud SQL and Backup and DR take for reading (their discovery
+documents)."""
 UNRETRIED: dict[str, Any] = {"retry": None, "timeout": 60.0}
 """For every call of a client: the limiter's loop is the only one, and no answer is waited for longer than a minute."""
 _QUEUES = ("https://www.googleapis.com/auth/pubsub",)
@@ -109,6 +110,11 @@ class Session:
         These services know no scope that only reads, so this is the only method that uses theirs, and it only GETs.
         """
         return self.call(operation, project, location, partial(self._fetch, service, path, query or {}))
+
+    def policy(self, operation: str, project: str, location: str, service: str, path: str, version: int) -> Any:
+        """The allow policy that such a service gives, as Resource Manager's clients have it; raises `CallFailed`."""
+        query = {"options.requestedPolicyVersion": str(version)}
+        return self.call(operation, project, location, lambda: _policy(self._fetch(service, path, query)))
 
     def get_pages(
         self, operation: str, project: str, location: str, service: str, path: str
@@ -233,6 +239,13 @@ def _answered(answer: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidJSONError("answered with no object")
     return body
+
+
+def _policy(body: dict[str, Any]) -> Any:
+    from google.iam.v1 import policy_pb2  # type: ignore[import-untyped]
+    from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+
+    return ParseDict(body, policy_pb2.Policy(), ignore_unknown_fields=True)
 
 
 def _first_page(ask: Callable[[str], Any], token: str) -> Any:

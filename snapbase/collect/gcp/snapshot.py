@@ -96,7 +96,7 @@ COLLECTOR = Collector(
     permissions=("compute.regions.list", "compute.snapshots.list", "compute.snapshots.getIamPolicy", "iam.roles.get"),
     calls="1 per 500 + 1 per snapshot, in every region",
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
-    "policies of Cloud KMS keys (grants behind one count as unknown); deny policies and access boundaries; "
+    "deny policies and access boundaries; "
     "predefined roles that Google changed after the table of roles was made; "
     "anything in a project whose Compute Engine API is off.",
     events={

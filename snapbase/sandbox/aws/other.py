@@ -18,6 +18,7 @@ def handlers() -> dict[str, Handler]:
     return {
         "rds:DescribeDBSnapshots": describe_db_snapshots,
         "rds:DescribeDBClusterSnapshots": describe_db_cluster_snapshots,
+        "rds:DescribeExportTasks": describe_export_tasks,
         "rds:ModifyDBSnapshotAttribute": refuse_impossible_share,
         "rds:ModifyDBClusterSnapshotAttribute": refuse_impossible_share,
         "kms:DescribeKey": mark_aws_managed_keys,
@@ -42,16 +43,45 @@ def describe_db_cluster_snapshots(call: Call, parameters: Mapping[str, Any]) -> 
     return _records(found, "DBClusterSnapshots", parameters)
 
 
+def describe_export_tasks(call: Call, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = rds_backends[call.account][call.region].describe_export_tasks(parameters.get("ExportTaskIdentifier"))
+    tasks = sorted((_export_task(each) for each in found), key=lambda each: str(each["ExportTaskIdentifier"]))
+    return _paged(tasks, "ExportTasks", parameters)
+
+
+def _export_task(task: Any) -> dict[str, Any]:
+    """With the times, and the words that AWS uses (API reference, ExportTask); a task is done as it begins."""
+    is_snapshot = "snapshot" in task.source_arn.split(":")[5]
+    return {
+        "ExportTaskIdentifier": task.export_task_identifier,
+        "SourceArn": task.source_arn,
+        "SourceType": "SNAPSHOT" if is_snapshot else "CLUSTER",
+        "SnapshotTime": task.snapshot.snapshot_create_time,
+        "TaskStartTime": task.created_at,
+        "TaskEndTime": task.created_at,
+        "S3Bucket": task.s3_bucket,
+        "S3Prefix": task.s3_prefix,
+        "IamRoleArn": task.iam_role_arn,
+        "KmsKeyId": task.kms_key_id,
+        "ExportOnly": task.export_only,
+        "Status": task.status.upper(),
+        "PercentProgress": 100,
+    }
+
+
 def _narrowing(parameters: Mapping[str, Any]) -> dict[str, Any]:
     filters = {each["Name"]: each["Values"] for each in parameters.get("Filters") or []}
     return {"snapshot_type": parameters.get("SnapshotType"), "filters": filters}
 
 
 def _records(found: Sequence[Any], name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _paged(sorted(found, key=lambda each: str(each.arn)), name, parameters)
+
+
+def _paged(ordered: Sequence[Any], name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     asked = parameters.get("MaxRecords")
     if asked is not None and not 20 <= int(asked) <= 100:
         raise Refusal("InvalidParameterValue", f"Invalid value {asked} for MaxRecords. Must be between 20 and 100")
-    ordered = sorted(found, key=lambda each: str(each.arn))
     some, following = page(ordered, {"MaxRecords": 100, **parameters}, size="MaxRecords", token="Marker")
     return {name: list(some), "Marker": following or None}
 

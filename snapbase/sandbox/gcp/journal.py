@@ -16,6 +16,14 @@ _READS = ("list", "aggregatedList", "get", "getIamPolicy", "ListBackups")
 _SILENT = ("search", "wait")
 _ROLES = {"create": "CreateRole", "patch": "UpdateRole", "delete": "DeleteRole"}
 _VAULTS = {"create": "CreateBackupVault", "patch": "UpdateBackupVault", "list": "ListBackupVaults"}
+_KEYS = {
+    "keyRings.create": "CreateKeyRing",
+    "keyRings.get": "GetKeyRing",
+    "cryptoKeys.create": "CreateCryptoKey",
+    "cryptoKeys.get": "GetCryptoKey",
+    "cryptoKeyVersions.destroy": "DestroyCryptoKeyVersion",
+    "cryptoKeyVersions.patch": "UpdateCryptoKeyVersion",
+}
 _BACKUPS = {"CreateBackup": "create", "DeleteBackup": "delete", "ListBackups": "list"}
 _TYPES = {"snapshots": "gce_snapshot", "images": "gce_image", "disks": "gce_disk", "resourcePolicies": "gce_policy"}
 _CODES = {
@@ -67,6 +75,9 @@ def audited(estate: Estate, call: Call) -> Audited | None:
     if api == "backupdr":
         name = f"google.cloud.backupdr.v1.BackupDR.{_VAULTS[verb]}"
         return Audited("backupdr.googleapis.com", name, _vault_path(estate, call), reads)
+    if api == "cloudkms":
+        name = _KEYS.get(".".join(call.method.split(".")[-2:]), f"{verb[0].upper()}{verb[1:]}")
+        return Audited("cloudkms.googleapis.com", name, _key_path(estate, call), reads)
     backup = call.parameters.get("backupsId")
     path = container(estate, call) + (f"/backups/{backup}" if backup else "")
     return Audited("cloudsql.googleapis.com", f"cloudsql.backups.{_BACKUPS[verb]}", path, reads)
@@ -207,3 +218,12 @@ def _vault_path(estate: Estate, call: Call) -> str:
     name = call.parameters.get("backupVaultsId")
     path = f"{container(estate, call)}/locations/{call.parameters['locationsId']}"
     return f"{path}/backupVaults/{name}" if name else path
+
+
+def _key_path(estate: Estate, call: Call) -> str:
+    """A create call names the parent in its path, and the new thing in its query."""
+    path = f"{container(estate, call)}/locations/{call.parameters['locationsId']}"
+    for collection, asked in (("keyRings", "keyRingId"), ("cryptoKeys", "cryptoKeyId"), ("cryptoKeyVersions", "")):
+        name = call.parameters.get(f"{collection}Id") or call.query.get(asked)
+        path += f"/{collection}/{name}" if name else ""
+    return path

@@ -10,6 +10,7 @@ from snapbase.sandbox.gcp.call import Refusal
 _HTML = b"<!DOCTYPE html><html><title>Error 500 (Server Error)!!1</title><p>That's an error.</html>"
 _SERVICES = {
     "backupdr": ("backupdr", "Backup and DR Service API"),
+    "cloudkms": ("cloudkms", "Cloud Key Management Service (KMS) API"),
     "cloudresourcemanager": ("cloudresourcemanager", "Cloud Resource Manager API"),
     "compute": ("compute", "Compute Engine API"),
     "iam": ("iam", "Identity and Access Management (IAM) API"),
@@ -65,6 +66,7 @@ def _denied(api: str, method: str, project: str) -> Answer:
         message = f"Required '{permission}' permission for 'projects/{project}'"
         return _error(403, message, "forbidden", "PERMISSION_DENIED")
     permission = method.replace("cloudresourcemanager", "resourcemanager").replace("g.entries.", "g.logEntries.")
+    permission = permission.replace("cloudkms.projects.locations.", "cloudkms.").replace(".keyRings.crypto", ".crypto")
     info = _info("IAM_PERMISSION_DENIED", {"permission": permission, "resource": f"projects/{project}"})
     return _error(403, "The caller does not have permission", "forbidden", "PERMISSION_DENIED", info)
 

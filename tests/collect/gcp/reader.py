@@ -64,6 +64,16 @@ class Google:
     def bind(self, shelf: Shelf, name: str, *bindings: dict[str, Any]) -> None:
         self.sandbox.estate.set_policy(shelf.path(name), list(bindings))
 
+    def key(self) -> str:
+        """The name of a new key, put past the API."""
+        place = "locations/eu/keyRings/ring"
+        for shelf, name in (
+            (Shelf(PROJECT, "locations/eu", "keyRings"), "ring"),
+            (Shelf(PROJECT, place, "cryptoKeys"), "key"),
+        ):
+            self.sandbox.estate.put(shelf, {"name": name, "body": {"name": shelf.path(name)}})
+        return f"projects/{PROJECT}/{place}/cryptoKeys/key"
+
     def break_(self, kind: FaultKind, operation: str, **how: Any) -> Fault:
         return self.sandbox.switchboard.break_(Fault(kind, cloud="gcp", operation=operation, **how))
 

@@ -21,6 +21,9 @@ from tests.collect.gcp.reader import FOLDER, PROJECT, SNAPSHOTS, Google, broken_
 
 READ_ONLY = {
     "backupdr.projects.locations.backupVaults.list",
+    "cloudkms.projects.locations.keyRings.cryptoKeys.get",
+    "cloudkms.projects.locations.keyRings.cryptoKeys.getIamPolicy",
+    "cloudkms.projects.locations.keyRings.getIamPolicy",
     "cloudresourcemanager.folders.get",
     "cloudresourcemanager.folders.getIamPolicy",
     "cloudresourcemanager.folders.list",
@@ -314,6 +317,7 @@ def test_a_bug_is_nobody_elses_answer() -> None:
 
 def test_only_reading_operations_are_called_and_each_is_covered_by_a_permission(google: Google) -> None:
     story.seed(google.url)
+    google.put(SNAPSHOTS, "cmek", snapshotEncryptionKey={"kmsKeyName": google.key()})
     google.sandbox.switchboard.calls.clear()
     for target in [*google.targets(), *google.targets(story.PRODUCTION), *_below(google, ORGANIZATION)]:
         for kind in collectors("gcp"):

@@ -24,6 +24,7 @@ NAMES = {
     "locationsId": "eu",
     "foldersId": "7",
     "organizationsId": ORGANIZATION.partition("/")[2],
+    "cryptoKeyVersionsId": "1",
 }
 TOPIC = f"pubsub.googleapis.com/projects/{PROJECT}/topics/thing"
 PATH = f"/compute/v1/projects/{PROJECT}/global/snapshots"
@@ -85,7 +86,8 @@ def _ask(url: str, method: Method, new: str) -> requests.Response:
         "setIamPolicy": {"policy": {}},
     }
     body = bodies.get(method.id, bodies.get(method.id.rpartition(".")[2]))
-    query = {name: value for name, value in (("backupVaultId", new), ("updateMask", "x")) if name in method.query}
+    asked = {"backupVaultId": new, "keyRingId": new, "cryptoKeyId": new, "updateMask": "x"}
+    query = {name: value for name, value in asked.items() if name in method.query}
     return requests.request(method.http, url + path, json=body, params=query, timeout=10)
 
 
