@@ -37,6 +37,7 @@ from snapbase.shapes import (
     Name,
     Network,
     OrganizationId,
+    OwnAccount,
     ServiceAccount,
 )
 
@@ -116,7 +117,7 @@ class GcpEntry(_Entry):
 class AccountEntry(_Section):
     """One `[[accounts]]`: whose an account, subscription or project of ours is."""
 
-    id: Holder
+    id: OwnAccount
     name: str = ""
     owner: str = ""
     team: str = ""

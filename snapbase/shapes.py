@@ -52,6 +52,16 @@ OrganizationId = Annotated[
 ]
 Domain = Annotated[str, _shaped("a mail domain such as example.com", r"(?i)^[a-z0-9.-]+\.[a-z]{2,}$", to_lower=True)]
 Holder = Annotated[str, _shaped("the id of an account, project or identity, without spaces", r"^[A-Za-z0-9/]\S*$")]
+OwnAccount = Annotated[
+    str,
+    _shaped(
+        "an AWS account id (12 digits), an Azure subscription's id, a GCP project's id, folders/NUMBER or "
+        "organizations/NUMBER",
+        r"^([0-9]{12}|(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})|([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
+        r"|(folders|organizations)/[0-9]{1,19})$",
+    ),
+]
+"""As reports name it: a project by its id, never by its number."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Country = Annotated[str, _shaped("a country's two capital letters (ISO 3166-1) such as DE", r"^[A-Z]{2}$")]
 KindGlob = Annotated[str, _shaped("a kind or a glob of kinds such as aws.ec2.*", r"^[a-z0-9.*?\[\]!-]+$")]

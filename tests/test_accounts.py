@@ -8,16 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from snapbase.cli import main
+from snapbase.cli.app import app
+from snapbase.collect.engine import Selection
 from snapbase.diff import ChangeType
 from snapbase.errors import NotFound
 from snapbase.event import Action
 from snapbase.finding import Account, Severity
-from snapbase.model import ANYWHERE, PrincipalKind, Resource, ResourceType, Scope, State
-from snapbase.operations import audit, detecting
+from snapbase.model import (
+    ANYWHERE,
+    Aspect,
+    Coverage,
+    Outcome,
+    PrincipalKind,
+    Reading,
+    Resource,
+    ResourceType,
+    Scope,
+    State,
+)
+from snapbase.operations import audit, detecting, doctor
 from snapbase.operations.accounts import Whose, chosen, known, owned
 from snapbase.operations.diff import Filter, narrow
+from snapbase.operations.doctor import Check
 from snapbase.rules import findings, rules
 from snapbase.rules.estate import Tuning
 from snapbase.rules.example import cohort_change, shared
@@ -141,6 +156,31 @@ def test_a_finding_says_who_answers_for_its_subject_and_whose_the_account_is() -
 
     assert [each.owned for each in found] == [ORDERS, ORDERS, None]
     assert [each.subject.owner for each in found] == ["ann@example.com", OTHER, None]
+
+
+def test_an_id_that_no_run_ever_met_is_named_once(store: Store, store_url: str, tmp_path: Path) -> None:
+    config = Config.model_validate({"accounts": [{"id": each} for each in (OURS, OTHER, SUBSCRIPTION.upper())]})
+    told = tmp_path / "snapbase.toml"
+    told.write_text("".join(f"[[accounts]]\nid = '{each.id}'\n" for each in config.accounts))
+
+    def noted() -> list[Check]:
+        return [each for each in doctor.examine(config, store_url, Selection()) if each.subject == "[[accounts]]"]
+
+    def status() -> str:
+        return CliRunner().invoke(app, ["--config", str(told), "--store", store_url, "status"]).stdout
+
+    assert noted() == []
+    assert "[[accounts]]" not in status()
+    run(store, 0)
+    (note,) = noted()
+    assert (note.state, note.detail) == (doctor.State.WARNING, f"no run ever met {OTHER}, {SUBSCRIPTION}")
+    assert status().count(f"[[accounts]] names what no run ever met: {OTHER}, {SUBSCRIPTION}.") == 1
+    number = store.begin_run("", "", DAY + timedelta(days=1))
+    denied = Coverage(Scope("azure", SUBSCRIPTION, ANYWHERE, ANYWHERE), Aspect.LIST, Outcome.DENIED, "no")
+    store.record(number, Reading(denied.scope, DAY + timedelta(days=1), (), (denied,)))
+    members = {"members": [OTHER], "entries": []}
+    store.finish_run(number, trust=json.dumps(members).encode(), at=DAY + timedelta(days=2))
+    assert noted() == []
 
 
 STEPS = {
@@ -313,7 +353,7 @@ def test_events_are_filtered_by_whose_account_they_are_in(store: Store) -> None:
     store.add_events([did(Action.SHARE, days=1), replace(did(Action.SHARE, days=2), account=OTHER, cloud="gcp")])
 
     def days(**wanted: Any) -> list[int]:
-        return [each.at.day for each in audit.listing(store, since=DAY, until=DAY + timedelta(days=9), **wanted)]
+        return [each.at.day for each in audit.listing(store.events(DAY, DAY + timedelta(days=9)), **wanted)]
 
     assert days() == [2, 3]
     assert days(accounts=(OURS,)) == days(clouds=("aws",)) == [2]

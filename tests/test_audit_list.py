@@ -1,6 +1,7 @@
 """`audit list` for people: two lines an event, the newest last, and what is left out is counted."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,3 +72,18 @@ def test_json_has_all(url: str) -> None:
 
 def test_nothing_kept_says_what_to_do(url: str) -> None:
     assert "snapbase audit fetch" in _listed(url, "--since", "1s")
+
+
+@pytest.mark.parametrize("narrowed", [(), ("--account", EVE.account)])
+def test_events_are_read_once(url: str, narrowed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[object] = []
+    read = Store.events
+
+    def counted(store: Store, since: datetime, until: datetime) -> Iterator[Event]:
+        reads.append(since)
+        return read(store, since, until)
+
+    monkeypatch.setattr(Store, "events", counted)
+
+    assert "snap-3" in _listed(url, *narrowed)
+    assert len(reads) == 1

@@ -9,9 +9,11 @@ from typing import Any
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 from snapbase import sandbox
 from snapbase.audit.log import audit_logs
+from snapbase.cli.app import app
 from snapbase.collect.engine import Selection
 from snapbase.errors import UsageError
 from snapbase.finding import Report
@@ -209,7 +211,7 @@ def test_a_file_of_records_names_somebody_too_and_says_what_it_could_not_read(st
     path = tmp_path / "trail.jsonl"
     path.write_text("\n".join([*map(json.dumps, _lines(store)), "{not json", ""]))
 
-    taken = audit.import_files(store, [path, path])
+    taken = audit.import_files(store, Config(), [path, path])
 
     assert (taken.events, taken.new) == (1, 1)
     assert sum(taken.broken.values()) >= 2
@@ -233,7 +235,42 @@ def test_credentials_that_are_gone_leave_no_log_complete(
 
 def test_a_file_that_is_not_there_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        audit.import_files(store, [tmp_path / "none.json"])
+        audit.import_files(store, Config(), [tmp_path / "none.json"])
+
+
+def test_events_that_are_too_old_to_be_kept_are_counted_and_left_out(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "trail.jsonl"
+    record, _ = _lines(store)
+    old = record | {"eventTime": "2020-02-02T00:00:00Z", "eventID": "22222222-2222-4333-8444-555555555555"}
+    path.write_text("\n".join(map(json.dumps, (record, old))))
+    url = f"sqlite:///{tmp_path}/s.db"
+
+    done = CliRunner().invoke(app, ["--store", url, "audit", "import", str(path)])
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        "2 events, 1 of them new.",
+        "1 event not kept, being older than 400 days: set keep_days under [audit] to more, and import again.",
+    ]
+    longer = Config.model_validate({"audit": {"keep_days": 100_000}})
+    assert audit.import_files(store, longer, [path]).forgotten == 0
+    assert audit.import_files(store, Config(), [path]).forgotten == 0, "it is kept, so nothing was left out"
+
+
+def test_a_record_that_cannot_be_read_is_named_with_its_log_and_is_no_success(
+    endpoints: Endpoints, store: Store, tmp_path: Path
+) -> None:
+    _, path = demo.configuration(endpoints, tmp_path)
+    words = ["--config", str(path), "--store", f"sqlite:///{tmp_path}/s.db", "audit", "fetch", "--account", MEMBER]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    trail = cloudtrail.written(MEMBER, REGIONS[0])
+    cloudtrail.write(MEMBER, REGIONS[0], trail[-1] | {"awsRegion": 7, "eventID": "broken"})
+
+    done = CliRunner().invoke(app, words)
+
+    assert done.exit_code == 3
+    said = f"1 record not read: awsRegion is not a string (aws.cloudtrail in {MEMBER}/{REGIONS[0]})"
+    assert said in done.stdout.splitlines()
 
 
 def test_an_event_that_came_later_explains_nothing_earlier(store: Store, config: Config) -> None:

@@ -96,6 +96,11 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
             "[detect]\nlocations = 'x'\nhome_countries = ['de']",
             "home_countries[0]: 'de' is not a country's two capital",
         ),
+        ("[[accounts]]\nid = ''", "accounts[0].id: '' is not an AWS account id (12 digits), an Azure"),
+        ("[[accounts]]\nid = '11112222333'", "accounts[0].id: '11112222333' is not an AWS account id"),
+        ("[[accounts]]\nid = 'aaaaaaaa-0000-4000-8000-00000000001'", "accounts[0].id: 'aaaaaaaa-0000-4000-8000"),
+        ("[[accounts]]\nid = 'Orders'", "accounts[0].id: 'Orders' is not an AWS account id"),
+        ("[[accounts]]\nid = 'folders/x'", "accounts[0].id: 'folders/x' is not an AWS account id"),
         ("[accounts]\nid = '111122223333'", "write [[accounts]], with two brackets"),
         ("[[accounts]]\nid = '111122223333'\nonwer = 'ann'", "accounts[0].onwer: no such key; did you mean owner?"),
         (
@@ -131,6 +136,23 @@ def test_a_secret_is_not_repeated_in_a_message(tmp_path: Path) -> None:
 
     assert "store.url" in raised.value.message
     assert "hunter2" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "111122223333",
+        "0B5FE924-9A61-425C-96AF-CFE6E287CA2D",
+        "northwind-prod",
+        "example.com:orders-1",
+        "folders/7919",
+        "organizations/318455021164",
+    ],
+)
+def test_an_account_of_ours_is_named_as_reports_name_it(tmp_path: Path, name: str) -> None:
+    (account,) = load(_file(tmp_path, f"[[accounts]]\nid = '{name}'"), {}).accounts
+
+    assert account.id == (name.lower() if name[1] == "B" else name)
 
 
 SUBSCRIPTION = "0b5fe924-9a61-425c-96af-cfe6e287ca2d"

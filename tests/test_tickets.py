@@ -131,7 +131,7 @@ class _Desk(BaseHTTPRequestHandler):
 )
 def test_a_url_is_asked_and_only_a_plain_yes_is_one(store: Store, answer: bytes, standing: str) -> None:
     server = HTTPServer(("127.0.0.1", 0), type("Desk", (_Desk,), {"answer": answer}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         section = TicketSection(tags=TAGS, url=f"http://127.0.0.1:{server.server_port}/", timeout=2)
         tickets.check(store, section, _report(store))

@@ -96,7 +96,7 @@ def test_what_is_there_is_listed_however_it_is_written(snapbase: Typed, words: t
         (("diff", "--rule", "unknown-acount-share"), "Did you mean unknown-account-share?"),
         (("diff", "--rule", "create-share-chain,nope"), "There is no rule nope."),
         (("snapshots", "list", "--kind", "aws.ec3.snapshot"), "Did you mean aws.ec2.snapshot?"),
-        (("diff", "--format", "xls"), "There is no format xls."),
+        (("diff", "--format", "xls"), "There is no format 'xls'."),
     ],
 )
 def test_rules_kinds_and_formats_that_do_not_exist_are_refused(

@@ -61,7 +61,7 @@ def approve_baseline(
             by=by or operation.claimed_identity()["user"],
             reason=reason,
             ticket=ticket,
-            until=moment(until) if until else None,
+            until=moment(until) if until is not None else None,
             excepted=tuple(excepted or ()),
             findings=tuple(finding or ()),
             snapshots=tuple(snapshot or ()),

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from snapbase.cli.context import (
     CloudOption,
     EnvironmentOption,
     OwnerOption,
+    TableOption,
     TeamOption,
     configuration,
     duration,
@@ -31,13 +33,22 @@ def import_files(
 ) -> None:
     """Take in audit logs from files. Each event is kept once, however often it is given.
 
+    What happened before [audit] keep_days is counted and left out: the next run would forget it again.
     Exit 3: some records could not be read; 2: none could.
     """
+    from snapbase.finding import several
     from snapbase.operations import audit as operation
 
-    with opened(context, configuration(context), write=True) as store, store.lock():
-        taken = operation.import_files(store, files)
+    config = configuration(context)
+    with opened(context, config, write=True) as store, store.lock():
+        taken = operation.import_files(store, config, files)
     _said(taken)
+    if taken.forgotten:
+        days = config.audit.keep_days
+        typer.echo(
+            f"{several(taken.forgotten, 'event')} not kept, being older than {several(days, 'day')}:"
+            f" set keep_days under [audit] to more, and import again."
+        )
     if taken.broken or taken.unread:
         raise typer.Exit(3 if taken.events else 2)
 
@@ -47,7 +58,10 @@ def fetch(
     cloud: CloudOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Read the clouds' audit logs from where they were read to the last time."""
+    """Read the clouds' audit logs from where they were read to the last time.
+
+    Exit 3: some logs or records could not be read.
+    """
     from snapbase.collect.engine import Selection
     from snapbase.operations import audit as operation
     from snapbase.operations import narrowing
@@ -59,7 +73,7 @@ def fetch(
             store, config, selection, stop=threading.Event(), progress=lambda words: say(context, words)
         )
     _said(taken)
-    if taken.unread:
+    if taken.broken or taken.unread:
         raise typer.Exit(3)
 
 
@@ -68,7 +82,7 @@ def _said(taken: "Taken") -> None:
 
     typer.echo(f"{several(taken.events, 'event')}, {taken.new:,} of them new.")
     for why, count in taken.broken.most_common():
-        where = taken.files.get(why, ())
+        where = taken.places.get(why, ())
         named = f" ({plain(', '.join(where[:3]), 300)}{' and others' if len(where) > 3 else ''})" if where else ""
         typer.echo(f"{several(count, 'record')} not read: {plain(why)}{named}")
     for source, why in sorted(taken.unread.items()):
@@ -86,9 +100,9 @@ def list_events(
     environment: EnvironmentOption = None,
     listings: Annotated[bool, typer.Option("--all", help="With what was only listed, too.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="The newest of a table; JSON has all.")] = 200,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json (one event a line).")] = "table",
+    fmt: TableOption = "table",
 ) -> None:
-    """What the logs say was done, oldest first."""
+    """What the logs say was done, oldest first; as JSON, one event a line."""
     from snapbase.event import Action
     from snapbase.operations import audit as operation
     from snapbase.operations import narrowing
@@ -97,12 +111,15 @@ def list_events(
 
     now, wanted, clouds = datetime.now(UTC), whose(owner, team, environment), narrowing.clouds(cloud)
     with opened(context, configuration(context)) as store:
-        span = {"since": now - duration(since), "until": now}
-        there = {each.account for each in store.events(**span)} if account else set()
+        kept: Iterable[Event] = store.events(now - duration(since), now)
+        there: set[str] = set()
+        if account:  # an account that no run read may still be in a log
+            kept = list(kept)
+            there = {each.account for each in kept}
         accounts = narrowing.accounts(store, account, also=there)
         if wanted != Whose():
             accounts = chosen(store, finished_run(store), accounts, wanted)
-        found = operation.listing(store, **span, match=match, clouds=clouds, accounts=accounts)
+        found = operation.listing(kept, match=match, clouds=clouds, accounts=accounts)
         if fmt == "json":
             for each in found:
                 typer.echo(json.dumps(_as_json(each)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import configuration, opened, publish, say
+from snapbase.cli.context import TableOption, configuration, opened, publish, say
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from snapbase.store.evidence import Verified
 
 IdArgument = Annotated[int, typer.Argument(help="Its id.")]
-TableOption = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
 ByOption = Annotated[str | None, typer.Option(help="Who says so; the OS user by default.")]
 
 
@@ -150,7 +149,9 @@ def confirm(
 
 def verify(
     context: typer.Context,
-    head: Annotated[str, typer.Option(help="The head that was kept elsewhere: finds truncation and rewriting.")] = "",
+    head: Annotated[
+        str | None, typer.Option(help="The head that was kept elsewhere: finds truncation and rewriting.")
+    ] = None,
     public_key: Annotated[
         Path | None, typer.Option(help="Ed25519 public key (PEM or OpenSSH) that the lines must be signed with.")
     ] = None,
@@ -163,12 +164,19 @@ def verify(
     from snapbase.operations import evidence as operation
 
     with opened(context, configuration(context)) as store:
-        found = operation.verify(store, head=head, public_key=public_key)
+        found = operation.verify(store, head=_kept(head), public_key=public_key)
     if fmt == "json":
         typer.echo(json.dumps(_verified_json(found), indent=2))
     else:
         typer.echo("\n".join(_verified(found)))
     raise typer.Exit(1 if found.problems else 0)
+
+
+def _kept(head: str | None) -> str:
+    """An empty one compares nothing, and would say that all is well."""
+    if head is not None and not head.strip():
+        raise UsageError("--head is empty.", hint="Give the head that was kept elsewhere, or leave --head out.")
+    return head or ""
 
 
 def export(
@@ -186,7 +194,7 @@ def export(
 def import_(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="What `baselines export` wrote; `-` is stdin.")],
-    head: Annotated[str, typer.Option(help="The head of the log that was kept elsewhere.")] = "",
+    head: Annotated[str | None, typer.Option(help="The head of the log that was kept elsewhere.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Ed25519 public key of the exporting log.")] = None,
 ) -> None:
     """Make an exported state the approved one of this store: what is collected next is compared with it.
@@ -197,7 +205,7 @@ def import_(
     from snapbase.report.text import plain
 
     config = configuration(context)
-    found, verified = operation.load(_read(file), head=head, public_key=public_key)
+    found, verified = operation.load(_read(file), head=_kept(head), public_key=public_key)
     if verified.problems:
         typer.echo("\n".join(_verified(verified)))
         raise ApprovalRefused("The file is not what was approved; nothing was imported.")

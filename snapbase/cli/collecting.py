@@ -74,7 +74,7 @@ def run(
     from snapbase.operations.diff import exit_code
 
     config = configuration(context)
-    if fail_on:
+    if fail_on is not None:
         known_severity(fail_on)
     known_format(fmt)
     _writable(output)
@@ -89,7 +89,7 @@ def run(
     finally:  # whoever reads the report may be gone
         warn(notify.tell(config.notify, place, report))
     _forget(context, config)
-    level = fail_on or config.report.fail_on
+    level = config.report.fail_on if fail_on is None else fail_on
     raise typer.Exit(exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))
 
 

@@ -22,6 +22,15 @@ ConfigOption = Annotated[
 ]
 StoreOption = Annotated[str | None, typer.Option("--store", help="Store URL (SNAPBASE_STORE_URL).", show_default=False)]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on stderr.")]
+
+
+def _table_or_json(given: str) -> str:
+    if given not in ("table", "json"):
+        raise UsageError(f"There is no format {given!r}.", hint="There are json, table.")
+    return given
+
+
+TableOption = Annotated[str, typer.Option("--format", "-f", help="table or json.", callback=_table_or_json)]
 FormatOption = Annotated[str, typer.Option("--format", "-f", help="table, json, csv, markdown, html or sarif.")]
 OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the report there (mode 0600).")]
 CloudOption = Annotated[list[str] | None, typer.Option("--cloud", help="aws, azure or gcp; repeatable.")]
@@ -62,7 +71,7 @@ def store_place(context: typer.Context, config: "Config") -> str:
     from snapbase.config import store_url
 
     given: Globals = context.obj
-    return given.store_url or store_url(config)
+    return store_url(config) if given.store_url is None else given.store_url
 
 
 def say(context: typer.Context, line: str) -> None:
@@ -103,22 +112,36 @@ def publish(text: str, output: Path | None) -> None:
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+_LONGEST = timedelta(days=36_500)
+
+
 def duration(text: str) -> timedelta:
-    """`30s`, `90m`, `24h`, `7d`, `2w`."""
-    unit = _UNITS.get(text[-1:])
-    if unit is None or not text[:-1].isdigit():
-        raise UsageError(f"{text} is not a length of time.", hint="Write 90m, 24h, 7d or 2w.")
-    return timedelta(**{unit: int(text[:-1])})
+    """`30s`, `90m`, `24h`, `7d`, `2w`; a century at most."""
+    if not _is_duration(text):
+        raise UsageError(f"{text!r} is not a length of time.", hint="Write 90m, 24h, 7d or 2w.")
+    try:
+        found = timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    except (OverflowError, ValueError):
+        found = timedelta.max
+    if found > _LONGEST:
+        raise UsageError(f"{text[:40]!r} is too long.", hint=f"A length of time is {_LONGEST.days}d at most.")
+    return found
+
+
+def _is_duration(text: str) -> bool:
+    return text[-1:] in _UNITS and text[:-1].isdecimal()
 
 
 def moment(text: str) -> datetime:
     """An end: a date (its last moment, UTC), an RFC 3339 time, or a length of time from now."""
-    if text[-1:] in _UNITS and text[:-1].isdigit():
+    if _is_duration(text):
         return datetime.now(UTC) + duration(text)
     try:
         at = datetime.fromisoformat(text)
+        if len(text) == 10:
+            at += timedelta(days=1)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
-        raise UsageError(f"{text} is not a date.", hint="Write 2026-12-31, an RFC 3339 time, or 30d.") from None
-    if len(text) == 10:
-        at += timedelta(days=1)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        raise UsageError(f"{text!r} is not a date.", hint="Write 2026-12-31, an RFC 3339 time, or 30d.") from None
+    except OverflowError:
+        raise UsageError(f"{text!r} is the end of all dates.", hint="Leave it out where there is no end.") from None

@@ -142,4 +142,4 @@ def _say_copied(what: str, copied: "Copied") -> None:
 
 def _url(context: typer.Context) -> str:
     given: Globals = context.obj
-    return given.store_url or store_place(context, configuration(context))
+    return store_place(context, configuration(context)) if given.store_url is None else given.store_url

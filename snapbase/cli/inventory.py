@@ -13,6 +13,7 @@ from snapbase.cli.context import (
     EnvironmentOption,
     KindOption,
     OwnerOption,
+    TableOption,
     TeamOption,
     configuration,
     opened,
@@ -34,7 +35,7 @@ def list_snapshots(
     environment: EnvironmentOption = None,
     kind: KindOption = None,
     shared: Annotated[bool, typer.Option("--shared", help="Only what somebody else can use.")] = False,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    fmt: TableOption = "table",
 ) -> None:
     """What there is, and who else can use it."""
     from snapbase.operations import inventory as operation
@@ -126,7 +127,7 @@ def _grant(exposure: "Exposure") -> dict[str, Any]:
 def show_snapshot(
     context: typer.Context,
     uid: Annotated[str, typer.Argument(help="Its uid, address, or the end of one.")],
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    fmt: TableOption = "table",
 ) -> None:
     """One snapshot's whole story: what it was, when, who could use it, and what was approved."""
     from snapbase.operations import inventory as operation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import configuration, moment, opened, say
+from snapbase.cli.context import TableOption, configuration, moment, opened, say
 from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from snapbase.rotation.cohort import Cohort
 
 RunOption = Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")]
-Format = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
 _SHOWN = 5
 
 
-def list_origins(context: typer.Context, run: RunOption = None, fmt: Format = "table") -> None:
+def list_origins(context: typer.Context, run: RunOption = None, fmt: TableOption = "table") -> None:
     """Every origin the history shows: how strong the evidence is, and whether somebody approved it."""
     from snapbase.operations import origins as operation
     from snapbase.operations.diff import finished_run
@@ -55,7 +54,7 @@ def show_origin(
     context: typer.Context,
     origin: Annotated[str, typer.Argument(help="Its id, or a part of it.")],
     run: RunOption = None,
-    fmt: Format = "table",
+    fmt: TableOption = "table",
 ) -> None:
     """One origin: the invariants that are approved, else those that would be."""
     from snapbase.operations import origins as operation
@@ -84,7 +83,7 @@ def propose(
     context: typer.Context,
     run: RunOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is approved already.")] = False,
-    fmt: Format = "table",
+    fmt: TableOption = "table",
 ) -> None:
     """What each origin not approved yet would have hidden over the stored runs, with samples."""
     from snapbase.operations import origins as operation
@@ -129,7 +128,7 @@ def approve_origins(
             by=by or claimed_identity()["user"],
             reason=reason,
             ticket=ticket,
-            until=moment(until) if until else None,
+            until=moment(until) if until is not None else None,
             low_trust=low_trust,
         )
         chosen = operation.plan(store, request)

@@ -1,6 +1,7 @@
 """`demo` and `sandbox`: the local clouds."""
 
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,9 +75,12 @@ def _folder(keep: bool) -> Iterator[Path]:
 
 
 def _show(scene: "Scene") -> None:
+    from snapbase.report.text import command_lines
+
+    width = _width()
     typer.secho(f"\n{scene.title}", bold=True)
     if scene.command:
-        typer.secho(f"$ {scene.command}", dim=True)
+        typer.secho("$ " + "\n  ".join(command_lines(scene.command, width - 2)), dim=True)
     if scene.collected:
         seen = scene.collected
         unread = f", {seen.unread} not read completely" if seen.unread else ""
@@ -84,12 +89,23 @@ def _show(scene: "Scene") -> None:
         baseline = scene.baseline
         typer.echo(f"Baseline {baseline.id} approved by {baseline.approval.by}: {baseline.entries} findings covered.")
     for act in scene.acts:
-        typer.echo(f"  · {act.did}")
+        typer.echo(_hanging(act.did, "  · ", width))
     if scene.report:
         typer.echo("")
         typer.echo(rendered(scene.report, "table", None), nl=False)
     if scene.code is not None:
         typer.secho(f"exit {scene.code}", dim=True)
+
+
+def _hanging(text: str, mark: str, width: int) -> str:
+    """Over lines that end with a word, all below the first one's text; a longer word stays whole, to be copied."""
+    below = " " * len(mark)
+    return fill(text, width, initial_indent=mark, subsequent_indent=below, break_long_words=False,
+                break_on_hyphens=False)  # fmt: skip
+
+
+def _width() -> int:
+    return max(60, shutil.get_terminal_size((80, 24)).columns)
 
 
 def _exports(endpoints: "Endpoints", config: Path) -> Iterator[str]:
@@ -118,8 +134,10 @@ def _farewell(keep: bool, config: Path, endpoints: "Endpoints") -> None:
             ("snapbase snapshots show UID", "one snapshot's whole story"),
             ("snapbase collect --plan", "what a run with your own credentials would read"),
         )
+    room = max(len(command) for command, _ in lines) + 2
+    side_by_side = room + max(len(words) for _, words in lines) + 2 <= _width()
     for command, words in lines:
-        typer.echo(f"  {command:<50} {words}")
+        typer.echo(f"  {command:<{room}}{words}" if side_by_side else f"  {command}\n      {words}")
 
 
 def _wait() -> None:

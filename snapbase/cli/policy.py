@@ -9,12 +9,13 @@ import typer
 from snapbase.cli.context import (
     AccountOption,
     CloudOption,
-    Globals,
     KindOption,
     RegionOption,
+    TableOption,
     configuration,
     publish,
     say,
+    store_place,
 )
 from snapbase.errors import ConfigurationError, UsageError
 
@@ -109,7 +110,7 @@ def doctor(
     region: RegionOption = None,
     kind: KindOption = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Every region of every account, not a sample.")] = False,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    fmt: TableOption = "table",
     output: _Output = None,
 ) -> None:
     """Check configuration, store, credentials, permissions and clock, and say what to fix.
@@ -117,13 +118,9 @@ def doctor(
     Exit 0: all is well; 3: something cannot be read; 2: nothing can be done as it is.
     """
     from snapbase.collect.engine import Selection
-    from snapbase.config import store_url
     from snapbase.operations import doctor as operation
     from snapbase.operations import narrowing
 
-    if fmt not in ("table", "json"):
-        raise UsageError(f"No format {fmt}.", hint="table or json.")
-    given: Globals = context.obj
     clouds = narrowing.clouds(cloud)
     places = narrowing.words(account), narrowing.words(region)
     selection = Selection(clouds, *places, narrowing.kinds(kind, clouds))
@@ -132,8 +129,7 @@ def doctor(
     except ConfigurationError as error:
         checks = [operation.misconfigured(error)]
     else:
-        url = given.store_url or store_url(config)
-        checks = operation.examine(config, url, selection, thorough=thorough)
+        checks = operation.examine(config, store_place(context, config), selection, thorough=thorough)
     publish(_doctor_json(checks) if fmt == "json" else _doctor_table(checks), output)
     raise typer.Exit(operation.exit_code(checks))
 

@@ -57,8 +57,9 @@ def diff(
     from snapbase.operations.accounts import Whose, chosen, whose
 
     config = configuration(context)
-    for level in filter(None, (severity, fail_on)):
-        known_severity(level)
+    for level in (severity, fail_on):
+        if level is not None:
+            known_severity(level)
     known_format(fmt)
     clouds, rules = narrowing.clouds(cloud), narrowing.rules(rule)
     with opened(context, config) as store:
@@ -70,7 +71,7 @@ def diff(
     wanted = operation.Filter(clouds, accounts, rules, severity or "", by_owner=theirs != Whose())
     report = operation.narrow(report, wanted)
     publish(rendered(report, fmt, output), output)
-    level = fail_on or config.report.fail_on
+    level = config.report.fail_on if fail_on is None else fail_on
     raise typer.Exit(operation.exit_code(report, fail_on=level, allow_incomplete=allow_incomplete))
 
 
@@ -87,8 +88,8 @@ def _against(
         return operation.against_run(store, operation.latest_before(store, datetime.now(UTC) - duration(since)))
     if older is not None:
         before = operation.finished_run(store, older)
-        if before.id > run:
-            raise UsageError(f"Run {before.id} is newer than run {run}.", hint="--from is the older one.")
+        if before.id >= run:
+            raise UsageError(f"Run {before.id} is not older than run {run}.", hint="--from is the older one.")
         return operation.against_run(store, before)
     return operation.against_baseline(store, operation.finished_run(store, run), baseline)
 
@@ -107,14 +108,14 @@ def known_format(text: str) -> None:
     from snapbase.report import reporters
 
     if text not in reporters():
-        raise UsageError(f"There is no format {text}.", hint=f"There are {', '.join(sorted(reporters()))}.")
+        raise UsageError(f"There is no format {text!r}.", hint=f"There are {', '.join(sorted(reporters()))}.")
 
 
 def known_severity(text: str) -> None:
     from snapbase.finding import Severity
 
     if text not in list(Severity):
-        raise UsageError(f"There is no severity {text}.", hint=f"There are {', '.join(Severity)}.")
+        raise UsageError(f"There is no severity {text!r}.", hint=f"There are {', '.join(Severity)}.")
 
 
 def status(
@@ -122,11 +123,15 @@ def status(
     max_age: Annotated[str | None, typer.Option(help="Exit 2 when the last complete run is older: 2h, 1d.")] = None,
 ) -> None:
     """Is cron alive? When the last run ended and what it could not read."""
+    from snapbase.operations.accounts import unseen
     from snapbase.operations.inventory import health
+    from snapbase.report.text import plain
 
+    limit = duration(max_age) if max_age is not None else None
     config = configuration(context)
     with opened(context, config) as store:
         state = health(store)
+        strange = unseen(store, (each.id for each in config.accounts))
     if state.last is None or state.age is None:
         typer.echo("No finished run yet.")
         raise typer.Exit(2)
@@ -136,9 +141,10 @@ def status(
         typer.echo("Last complete run: none kept.")
     elif state.gaps:
         typer.echo(f"Last complete run: {state.complete.id}.")
-    if max_age is None:
+    if strange:
+        typer.echo(f"[[accounts]] names what no run ever met: {plain(', '.join(strange), 300)}.")
+    if limit is None:
         return
-    limit = duration(max_age)
     ended = (state.complete.finished_at or state.complete.started_at) if state.complete else None
     if ended is None or datetime.now(UTC) - ended > limit:
         typer.echo(f"Too old: no complete run within {max_age}.")

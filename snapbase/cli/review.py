@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from snapbase.cli.context import Globals, configuration, moment, opened, say
+from snapbase.cli.context import configuration, moment, opened, say, store_place
 from snapbase.errors import UsageError
 
 
@@ -20,7 +20,6 @@ def review(
     Decisions are kept until the next time. Nothing is approved before it is saved; saving shows first what would be.
     """
     _possible()
-    from snapbase.config import store_url
     from snapbase.operations.approve import claimed_identity
     from snapbase.operations.diff import finished_run
     from snapbase.operations.evidence import signer
@@ -29,8 +28,7 @@ def review(
     from snapbase.review.journal import kept, path_of
 
     config = configuration(context)
-    given: Globals = context.obj
-    url = given.store_url or store_url(config)
+    url = store_place(context, config)
     with opened(context, config) as store:
         judged = finished_run(store, run)
         desk = Desk(

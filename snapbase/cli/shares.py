@@ -10,6 +10,7 @@ from snapbase.cli.context import (
     CloudOption,
     EnvironmentOption,
     OwnerOption,
+    TableOption,
     TeamOption,
     configuration,
     opened,
@@ -32,7 +33,7 @@ def shares(
     team: TeamOption = None,
     environment: EnvironmentOption = None,
     everybody: Annotated[bool, typer.Option("--all", help="Also our own organisation and the cloud itself.")] = False,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+    fmt: TableOption = "table",
 ) -> None:
     """Who outside can take our data: how much, where, since when, and what of it nobody approved."""
     from snapbase.operations import narrowing

@@ -30,7 +30,7 @@ def watch(
     read within seconds, and printed again once the log says who did it. Other commands may write between rounds.
     Whoever is to be notified is told as `run` tells them.
     """
-    from snapbase.cli.reporting import known_severity
+    from snapbase.cli.reporting import known_format, known_severity
     from snapbase.operations import watch as operation
     from snapbase.operations.diff import exit_code
     from snapbase.operations.notify import Teller
@@ -43,8 +43,9 @@ def watch(
     if any(seconds <= 0 for seconds in paces.values()):
         raise UsageError("--every and --full take at least a second.")
     config = config.model_copy(update={"watch": config.watch.model_copy(update=paces)})
-    level = fail_on or config.report.fail_on
+    level = config.report.fail_on if fail_on is None else fail_on
     known_severity(level)
+    known_format(fmt)
     stop = threading.Event()
     whole = None
     teller = Teller(config.notify, store_place(context, config))

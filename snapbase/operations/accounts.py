@@ -73,6 +73,20 @@ def accounts_of(store: Store, run: Run) -> Mapping[str, Account]:
     return Tuning.from_json(trusting.tuning_of(store, run)).accounts
 
 
+def unseen(store: Store, written: Iterable[str]) -> tuple[str, ...]:
+    """Ids that no finished run knows: neither read, nor tried in vain, nor a member of the organisation.
+
+    An id may be wrong, or its account new. None before the first run.
+    """
+    run = store.last_run()
+    if run is None:
+        return ()
+    tried = {scope.account for scope, _ in store.coverage_at(run.last_rev)}
+    read = {scope.account for scope in store.known_scopes()}
+    seen = {each.casefold() for each in tried | read | trusting.of_run(store, run).members}
+    return tuple(sorted(each for each in written if each.casefold() not in seen))
+
+
 def chosen(store: Store, run: Run, accounts: Collection[str], whose: Whose) -> tuple[str, ...]:
     """The ids of accounts to list; empty means all. Raises `NotFound` where nobody's are meant."""
     if whose == Whose():

@@ -38,49 +38,61 @@ class Taken:
     new: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     """Records that could not be read, by what is wrong with them."""
-    files: dict[str, list[str]] = field(default_factory=dict)
-    """The files that they are in, where they are in files."""
+    places: dict[str, list[str]] = field(default_factory=dict)
+    """The files or logs that they are in."""
+    forgotten: int = 0
+    """Events that happened too long ago to be kept, and are not."""
     unread: dict[str, str] = field(default_factory=dict)
     """Sources that could not be read to the end, and why."""
     logs: dict[Scope, Miss | None] = field(default_factory=dict)
     """Every log that was asked for, as a scope, and what was missed of it."""
 
 
-def import_files(store: Store, paths: Iterable[Path]) -> Taken:
-    """Keeps the events of log files. Needs the store's lock. Raises `UsageError` where a file cannot be opened."""
-    taken = Taken()
+def import_files(store: Store, config: Config, paths: Iterable[Path]) -> Taken:
+    """Keeps the events of log files, but for those that the next run would forget again: these are counted.
+
+    Needs the store's lock. Raises `UsageError` where a file cannot be opened.
+    """
+    taken, oldest = Taken(), retention.events_before(config, datetime.now(UTC))
     batch: list[Event] = []
     for path in paths:
         try:
             for each in read_file(path):
                 if isinstance(each, Broken):
-                    _broken(taken, each, path)
+                    _broken(taken, each.why, 1, str(path))
                     continue
                 batch.append(each)
                 if len(batch) >= _BATCH:
-                    _keep(store, taken, batch)
+                    _keep(store, taken, batch, oldest)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or 'no such file'}.") from error
-    _keep(store, taken, batch)
+    _keep(store, taken, batch, oldest)
     return taken
 
 
-def _broken(taken: Taken, record: Broken, path: Path) -> None:
-    taken.broken[record.why] += 1
-    named = taken.files.setdefault(record.why, [])
-    if str(path) not in named:
-        named.append(str(path))
+def _broken(taken: Taken, why: str, count: int, place: str) -> None:
+    taken.broken[why] += count
+    named = taken.places.setdefault(why, [])
+    if place not in named:
+        named.append(place)
 
 
-def _keep(store: Store, taken: Taken, batch: list[Event]) -> None:
+def _keep(store: Store, taken: Taken, batch: list[Event], oldest: datetime) -> None:
     by_log: dict[str, list[Event]] = {}
     for each in batch:
         by_log.setdefault(each.cloud, []).append(each)
     for log in _main_logs():
         found = list(log.fold(by_log.get(log.cloud, ())))
         taken.events += len(found)
-        taken.new += store.add_events(found)
+        taken.new += store.add_events(found, since=oldest)
+        taken.forgotten += _not_kept(store, (each for each in found if each.at < oldest))
     batch.clear()
+
+
+def _not_kept(store: Store, old: Iterable[Event]) -> int:
+    """How many; some old events are kept, because an approval names them."""
+    keys = {(each.cloud, each.id) for each in old}
+    return len(keys) - len(store.named_events(keys)) if keys else 0
 
 
 def fetch(
@@ -250,7 +262,8 @@ def _take(
     for each in found:
         taken.events += len(each.events)
         taken.new += store.add_events(each.events, since=oldest)
-        taken.broken.update(each.broken)
+        for why, count in each.broken.items():
+            _broken(taken, why, count, str(job.scope))
         if mark and each.miss is None and missed is None:
             store.mark_log(job.source, each.since, each.until)
         missed = missed or each.miss
@@ -341,16 +354,14 @@ _NOBODY = frozenset({"coverage-lost", "sharing-unreadable", "backup-stopped", "t
 
 
 def listing(
-    store: Store,
+    kept: Iterable[Event],
     *,
-    since: datetime,
-    until: datetime,
     match: str = "",
     clouds: Collection[str] = (),
     accounts: Collection[str] = (),
 ) -> Iterator[Event]:
-    """Events kept, in order of time; `match` is part of a subject, actor or name."""
-    for each in store.events(since, until):
+    """Those that are wanted, in their order; `match` is part of a subject, actor or name."""
+    for each in kept:
         if (clouds and each.cloud not in clouds) or (accounts and each.account not in accounts):
             continue
         texts = (each.name, each.actor.id, each.actor.issuer, each.made, each.source, *each.subjects)

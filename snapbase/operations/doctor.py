@@ -16,9 +16,11 @@ from snapbase.errors import ConfigurationError, CredentialsError, StoreError
 from snapbase.locations import locator
 from snapbase.model import ANYWHERE, Miss, Outcome
 from snapbase.operations import policy, queues, skips
+from snapbase.operations.accounts import unseen
 from snapbase.operations.evidence import signer
 from snapbase.operations.probing import Probe, Tried, places_to_try, try_all
 from snapbase.settings import Config
+from snapbase.store import Store
 
 _DRIFT, _TOO_MUCH_DRIFT = 60.0, 240.0
 """Seconds; signatures are refused at five minutes (AWS General Reference, "Signing"; the others' tokens likewise)."""
@@ -64,7 +66,9 @@ def misconfigured(error: ConfigurationError) -> Check:
 
 def examine(config: Config, store_url: str, selection: Selection, *, thorough: bool = False) -> list[Check]:
     """Everything that can be checked, in the order in which it should be fixed."""
-    checks = [_configured(config), *_named(config), _stored(store_url)]
+    stored = _stored(store_url)
+    checks = [_configured(config), *_named(config), stored]
+    checks += _unseen(config, store_url) if stored.state == State.OK else []
     for name in CLOUDS:
         entries = getattr(config, name)
         if not entries or (selection.clouds and name not in selection.clouds):
@@ -114,6 +118,22 @@ def _stored(url: str) -> Check:
         # A store that is not there yet, or of an older schema, is made or upgraded by the next run.
         state = State.WARNING if error.hint.startswith("Run `snapbase") else State.FAILED
         return Check("store", "schema", state, error.message, error.hint)
+
+
+def _unseen(config: Config, url: str) -> Iterator[Check]:
+    """Whose accounts are named by an id that nothing was ever seen of: an owner who is never told would not know."""
+    if not config.accounts:
+        return
+    with Store.open(url) as store:
+        strange = unseen(store, (each.id for each in config.accounts))
+    if strange:
+        fix = "Correct the ids in [[accounts]] that no run ever met; one of an account that is new may stay."
+        yield Check("accounts", "[[accounts]]", State.WARNING, f"no run ever met {_listed(strange)}", fix)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def _kinds(name: str, config: Config, selection: Selection) -> tuple[Collector, ...]:
@@ -207,9 +227,7 @@ def _permitted(name: str, wanted: str, needed: str, tried: Tried) -> Check:
     refused = {place: miss for place, miss in tried.misses.items() if miss.outcome == Outcome.DENIED}
     shown = refused or tried.misses
     places = sorted(shown)
-    where = ", ".join("/".join(each) for each in places[:_LISTED]) + (
-        f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
-    )
+    where = _listed(["/".join(each) for each in places])
     miss = shown[places[0]]
     if not refused:
         # Throttling passes, and what is not enabled has nothing to read; anything else would fail a run as well.

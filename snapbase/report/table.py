@@ -40,6 +40,8 @@ _BRIEF = 2
 """From so many on, findings about mere existence have a line each."""
 _SESSION = re.compile(r"^arn:[^:]+:sts::[0-9]{12}:assumed-role/")
 _PARTS = re.compile("[/:]")
+_PLACE = 12
+"""So much of where it is stays, where it comes before what it is."""
 _WHOLE = 2
 """Of more than three of one rule and severity, so many are told with all that there is to say."""
 _LISTED = 50
@@ -110,14 +112,17 @@ class _Page:
         self._console.print(text, overflow="ignore", no_wrap=True, crop=False)
 
     def pair(self, left: str, right: str, style: str, indent: int = 2) -> None:
-        """A title with its id at the right edge; on two lines where that does not fit."""
-        gap = self.width - indent - cell_len(left) - cell_len(right)
-        if gap < 2:
+        """A title with its id at the right edge of its first line: a long title is wrapped in what is left of it."""
+        room = self.width - indent - cell_len(right) - 2
+        if room < self.width // 3:
             self.line(left, style, indent)
             self.line(right, "dim", indent + 2)
             return
-        text = Text(" " * indent).append(left, style).append(" " * gap).append(right, "dim")
-        self._exactly(text)
+        parts = [part.plain.rstrip() for part in Text(left).wrap(self._console, room, overflow="fold")] or [""]
+        gap = self.width - indent - cell_len(parts[0]) - cell_len(right)
+        self._exactly(Text(" " * indent).append(parts[0], style).append(" " * gap).append(right, "dim"))
+        for part in parts[1:]:
+            self._exactly(Text(" " * indent).append(part, style))
 
     def command(self, text: str, indent: int) -> None:
         """One command a shell can be given as it stands; a single word may be longer than the line."""
@@ -156,7 +161,7 @@ def _briefly(page: _Page, found: list[Finding]) -> None:
         page.pair(f"{plain(title, 120)}: {len(alike):,}", f"{first.rule}  {techniques}", _STYLE[first.severity])
         limit = len(alike) if len(alike) <= 5 else 3
         for each in alike[:limit]:
-            page.pair(plain(_shortly(each), page.width - 20), each.id, "", 4)
+            page.pair(_shortly(each, page.width - 20), each.id, "", 4)
         if len(alike) > limit:
             _more(page, first.rule, alike[limit:])
 
@@ -167,13 +172,17 @@ def _age(finding: Finding) -> tuple[float, str]:
     return (-made.timestamp() if made else float("-inf"), finding.subject.uid)
 
 
-def _shortly(finding: Finding) -> str:
-    """Where it is, its name, and what its address ends with."""
+def _shortly(finding: Finding, width: int) -> str:
+    """Where it is, its name, what its address ends with, and who did it: what it is outlives the rest."""
     subject = finding.subject
     last = _PARTS.split(subject.address or subject.uid)[-1]
-    name = subject.name if subject.name and subject.name != last else ""
-    done = f"by {_PARTS.split(finding.attribution[0].actor)[-1]}" if finding.attribution else ""
-    return "  ".join(filter(None, (f"{finding.account}/{finding.location}", name, last, done)))
+    name = subject.name or ""
+    what = plain(name if last in name else f"{name}  {last}".strip(), width)
+    done = plain(f"by {_PARTS.split(finding.attribution[0].actor)[-1]}") if finding.attribution else ""
+    if done and len(what) + len(done) + _PLACE + 4 <= width:
+        what = f"{what}  {done}"
+    where = plain(f"{finding.account}/{finding.location}", max(_PLACE, width - len(what) - 2))
+    return plain(f"{where}  {what}", width)
 
 
 def _more(page: _Page, rule: str, rest: list[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""The review on the screen: the list on the left, the finding on the right, keys only."""
+"""The review on the screen: the list on the left, the finding on the right (or below it), keys only."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -20,7 +20,7 @@ from snapbase.review.desk import Desk, Result
 from snapbase.review.panel import Panel
 from snapbase.review.screens import Help, Note, Question, Save
 from snapbase.review.session import Session
-from snapbase.review.style import CSS, THEME
+from snapbase.review.style import CSS, THEME, WIDE
 from snapbase.review.widgets import FindingList
 
 _KEYS = (
@@ -42,6 +42,7 @@ class ReviewApp(App[None]):
     TITLE = "snapbase review"
     CSS = CSS
     ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "move(1)", show=False),
         Binding("k,up", "move(-1)", show=False),
@@ -120,9 +121,7 @@ class ReviewApp(App[None]):
         self._list.follow()
         self._top()
         self._panel.show(self._session.current, self._nothing())
-        hints = Text("  ").join(Text.assemble((key, "bold #7dcfff"), f" {said}") for key, said in _KEYS)
-        hints.no_wrap = True
-        self.query_one("#keys", Static).update(hints)
+        self.query_one("#keys", Static).update(words.hints(_KEYS, self.size.width - 2))
 
     def _top(self) -> None:
         session, counts = self._session, self._session.counts()

@@ -99,7 +99,7 @@ class Help(ModalScreen[None]):
     )
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog help"):
+        with VerticalScroll(classes="dialog help"):
             lines = [Text.assemble((f"{key:<9}", "bold #7dcfff"), words) for key, words in self._KEYS]
             yield Static(Group(Text("Keys", "bold"), *lines), markup=False)
             yield Static(Text("esc back"), classes="keys", markup=False)

@@ -1,6 +1,6 @@
 """A finding in words, for the right side of the screen. Every word of a cloud is made plain; none is markup."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -230,3 +230,14 @@ def _pairs(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Rende
     for name, value in rows:
         table.add_row(Text(name, DIM), Text(value))
     return table
+
+
+def hints(keys: Iterable[tuple[str, str]], width: int) -> Text:
+    """Keys and what they do, over as many lines as that takes; never a key without its words."""
+    lines = [Text()]
+    for key, said in keys:
+        hint = Text.assemble((key, "bold #7dcfff"), f" {said}")
+        if lines[-1] and lines[-1].cell_len + 2 + hint.cell_len > width:
+            lines.append(Text())
+        lines[-1].append("  " if lines[-1] else "").append_text(hint)
+    return Text("\n").join(lines)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
-from snapbase.rules.detection import Detection, Sighting, few, lasting, sentences, where, who
+from snapbase.rules.detection import Detection, Sighting, few, lasting, sentences, things, where, who
 from snapbase.rules.estate import Estate, step
 from snapbase.rules.event_shares import Share, foreign_shares
 from snapbase.rules.example_events import (
@@ -66,14 +66,17 @@ def _sighting(shares: list[Share], made: Event, timeline: Timeline, estate: Esta
     base = share.severity if done else Severity.MEDIUM
     shown = (made, *sorted((*told, *taken), key=lambda each: (each.at, each.id)))
     after = lasting(event.at - made.at)
+    products = things([made])
+    given = [each for each in event.subjects if each in products]
+    what = few(given, 1) or "a snapshot"
     return Sighting(
         severity=estate.severity(step(base, 1) if is_usual and done else base, shown),
-        title=f"{who(made)} made a snapshot and {_by_another(made, event)}{'shared' if done else 'tried to share'} it"
+        title=f"{who(made)} made {what} and {_by_another(made, event)}{'shared' if done else 'tried to share'} it"
         f" with {share.holder}",
         detail=sentences(
-            f"{few(event.subjects[:1])} of {few([made.source], 1)}, {after} after it was made."
+            f"{what} of {few([made.source], 1)}, {after} after it was made."
             if made.source
-            else f"{few(event.subjects[:1])}, {after} after it was made.",
+            else f"{what}, {after} after it was made.",
             "Both are sessions of one identity." if _by_another(made, event) else "",
             f"Tried {len(told):,} times." if len(told) > 1 else "",
             "This actor shared before." if is_usual else "",
@@ -81,7 +84,7 @@ def _sighting(shares: list[Share], made: Event, timeline: Timeline, estate: Esta
             where(told),
         ),
         events=shown,
-        subject=event.subjects[0] if event.subjects else "",
+        subject=given[0],
         principal=share.principal,
         judgement=share.judgement,
     )

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from snapbase.finding import Delta, Grantee, Report, Severity
+from snapbase.finding import Attribution, Delta, Grantee, Report, Severity
 from snapbase.model import Principal, PrincipalKind
 from snapbase.report import Options, reporters
 from snapbase.report.text import altered, command, command_lines, plain
@@ -112,6 +112,40 @@ def test_names_of_double_width_characters_keep_the_width() -> None:
     shown = reporters()["table"].render(replace(DRIFT, findings=(wide,)), Options(width=60))
 
     assert max(cell_len(line) for line in shown.splitlines()) <= 60
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 160])
+def test_an_id_stands_whole_at_the_edge_of_its_title_however_long_that_is(width: int) -> None:
+    titles = ["Gone", "Unknown holder can read all " * 4, "x" * 120, "共有" * 60]
+    found = tuple(finding("x", Severity.LOW, title, f"name-{number}") for number, title in enumerate(titles))
+
+    lines = reporters()["table"].render(replace(DRIFT, findings=found), Options(width=width)).splitlines()
+
+    for each in found:
+        (line,) = [line for line in lines if each.id in line]
+        assert line.endswith(f"  {each.id}")
+        assert cell_len(line) == width
+        assert line.startswith(f"  {each.title[:4]}")
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_what_a_new_snapshot_is_called_outlives_where_it_is_and_who_made_it(width: int) -> None:
+    names = ["payments-copy", "orders-golden"]
+    place = "aaaaaaaa-0000-4000-8000-000000000001"
+    maker = Attribution(
+        at=DRIFT.evaluated_at, action="write", actor="t.lambert@shop.example", source_ip=None, user_agent=None,
+        event_id="1", certainty="exact",
+    )  # fmt: skip
+    new = [finding("snapshot-appeared", Severity.LOW, "New", name) for name in names]
+    found = tuple(
+        replace(each, account=place, attribution=(maker,), subject=replace(each.subject, address=f"x/{name}"))
+        for each, name in zip(new, names, strict=True)
+    )
+
+    shown = reporters()["table"].render(replace(DRIFT, findings=found), Options(width=width))
+
+    assert [shown.count(name) for name in names] == [1, 1]
+    assert (maker.actor in shown) == (width > 60)
 
 
 def test_many_exposures_are_counted_by_who_holds_them() -> None:

@@ -58,6 +58,29 @@ def test_hostile_words_are_shown_and_never_obeyed(folder: Path, size: tuple[int,
     drive(folder, script, size=size)
 
 
+@pytest.mark.parametrize("size", [(40, 20), (59, 24)])
+def test_in_a_narrow_terminal_the_finding_stands_below_the_list_and_all_can_be_reached(
+    folder: Path, size: tuple[int, int]
+) -> None:
+    async def script(pilot: "Pilot[None]", app: ReviewApp) -> None:
+        left, right = app.query_one("#left").region, app.query_one("#right").region
+        assert (left.width, right.width, right.y) == (size[0], size[0], left.bottom)
+        assert min(left.height, right.height) >= 5
+        assert [
+            word for word in ("approve", "leave", "filter", "save", "help", "quit") if word not in screen(app)
+        ] == []
+        await keys(pilot, "a", "s")
+        fields = list(app.screen.query(Input))
+        assert min(each.region.width for each in fields) >= 30
+        assert all(each.region.bottom < size[1] for each in fields)
+        await keys(pilot, "escape", "question_mark", "end")
+        await settled(pilot)
+        assert "esc back" in screen(app)
+        assert [line for line in screen(app).splitlines() if len(line) > size[0]] == []
+
+    drive(folder, script, size=size)
+
+
 @pytest.mark.parametrize("case", ["denied", "ended", "hostile"])
 def test_every_situation_can_be_walked(folder: Path, case: str) -> None:
     async def script(pilot: "Pilot[None]", app: ReviewApp) -> None:

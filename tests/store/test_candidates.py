@@ -103,6 +103,21 @@ def test_a_share_that_was_approved_behind_a_wall_is_news_when_the_wall_falls(des
     assert (share.change.type, share.severity) == ("grant-worse", "critical")
 
 
+def test_of_a_guardrail_that_several_scopes_see_the_last_change_counts(desk: Desk) -> None:
+    """A scope whose list fails keeps its old view of a key that another sees as it is."""
+    far = replace(KEYS, location="us-east-1")
+    desk.collect(_shared(KEY), key=CLOSED)
+    number = desk.store.begin_run("", "", minute(desk.tick()))
+    seen_there = seen(Resource(uid=KEY, address=KEY, type=ResourceType.GUARDRAIL, limits=CLOSED))
+    desk.store.record(number, reading(far, desk.tick(), [seen_there]))
+    desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+    desk.approve()
+
+    (share,) = (each for each in desk.collect(_shared(KEY), key=OPEN).findings if each.rule == "unknown-account-share")
+
+    assert share.change.type == "grant-worse"
+
+
 def test_that_a_share_works_by_now_can_be_approved_by_itself(desk: Desk) -> None:
     desk.collect(_shared(KEY), key=CLOSED)
     desk.approve()

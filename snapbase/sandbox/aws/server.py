@@ -22,7 +22,6 @@ class AwsSandbox:
         self._switchboard = switchboard
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
         self._server: Any = None
-        self._thread: threading.Thread | None = None
 
     def start(self) -> str:
         """Listens on a free port of 127.0.0.1 and returns the endpoint's URL."""
@@ -41,8 +40,7 @@ class AwsSandbox:
         handler = _quiet(MotoRequestHandler)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True, name="sandbox-aws")
-        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), name="sandbox-aws", daemon=True).start()
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
