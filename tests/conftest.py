@@ -1,11 +1,13 @@
 """What tests share: fresh stores in SQLite and in a real PostgreSQL, local clouds, and somebody to be told."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from snapbase import sandbox
 from snapbase.sandbox import Endpoints
@@ -17,6 +19,70 @@ from tests.receiver import Receiver, receiving
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+LONGEST = (
+    "test_watch.py",
+    "test_prune.py",
+    "test_faults.py",
+    "test_baseline_property.py",
+    "test_end_to_end.py",
+    "test_interrupted.py",
+    "test_revocation_property.py",
+    "test_transfer_property.py",
+    "test_candidates.py",
+    "test_intervals.py",
+    "test_auditing.py",
+    "test_app.py",
+    "test_backup.py",
+    "test_trouble.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: with one of them at the end, everybody else waits for it."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported for five thousand tests stays: the collector need not go through it again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """What is random runs for a third of its examples on PostgreSQL: SQLite has the breadth, and the logic is the same.
+
+    The settings of a test are those of all its parameters; hypothesis has no other place for them.
+    """
+    parameters = pyfuncitem.callspec.params.values() if hasattr(pyfuncitem, "callspec") else ()
+    if not is_hypothesis_test(pyfuncitem.obj) or "postgresql" not in parameters:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        whole = pyfuncitem.obj._hypothesis_internal_use_settings
+        fewer = settings(whole, max_examples=max(1, whole.max_examples // 3))
+        patch.setattr(pyfuncitem.obj, "_hypothesis_internal_use_settings", fewer)
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_parsed_once() -> Iterator[None]:
+    """Every boto3 Session parses the megabytes of JSON that describe its services again, and they are the same."""
+    from botocore import loaders, session
+
+    files, create_loader = loaders.JSONFileLoader(), loaders.create_loader
+    files.load_file = cache(files.load_file)
+
+    def create(*where: str) -> loaders.Loader:
+        """Not the loader of moto, which adds to what it has read."""
+        made = create_loader(*where)
+        made.file_loader = files
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", create)
+        yield
 
 
 @pytest.fixture(scope="session")

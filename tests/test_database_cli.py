@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -12,6 +13,7 @@ from snapbase.cli import main
 from snapbase.model import Approval, BaselineScope
 from snapbase.operations import trusting
 from snapbase.store import Store
+from snapbase.store.baselines import NewLine
 from snapbase.trust import TrustList
 from tests.store.world import EUROPE, grant, reading, seen, snapshot
 
@@ -34,8 +36,8 @@ def say(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
             done = store.finish_run(run, trust=TRUST, at=at)
             if number == 1:
                 said = Approval("ada", at, "because")
-                store.append_baseline(scope=BaselineScope.WHOLE, run_id=run, rev=done.last_rev, trust_id=done.trust_id,
-                                      approval=said, pins=(), claimed={}, entries=1)  # fmt: skip
+                as_of: dict[str, Any] = {"run_id": run, "rev": done.last_rev, "trust_id": done.trust_id}
+                store.append_baseline(NewLine(scope=BaselineScope.WHOLE, approval=said, claimed={}, entries=1, **as_of))
 
     def _say(*words: str, code: int = 0, store: str = store_url) -> str:
         monkeypatch.setattr(sys, "argv", ["snapbase", "--config", str(config), "--store", store, *words])

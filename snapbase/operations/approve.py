@@ -14,7 +14,7 @@ from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
 from snapbase.operations.detecting import still_late
 from snapbase.operations.diff import Against, against_baseline, against_run, diff
 from snapbase.store import Store
-from snapbase.store.baselines import Sign
+from snapbase.store.baselines import NewLine, Sign
 from snapbase.trust import TrustClass
 
 
@@ -94,7 +94,7 @@ def approve(
         pins = [Pin(subject, entry, run.last_rev, run.trust_id, approval) for subject, entry in covers]
         pins += [Pin(uid, WHOLE, run.last_rev, run.trust_id, approval) for uid in result.snapshots]
         scope, rev, trust_id = BaselineScope.PARTIAL, result.against.rev, _trust_id(result.against)
-    return store.append_baseline(
+    line = NewLine(
         scope=scope,
         run_id=run.id,
         rev=rev,
@@ -104,8 +104,8 @@ def approve(
         claimed=claimed_identity(),
         entries=len(result.approved) + len(result.snapshots),
         pending=pending,
-        sign=sign,
     )
+    return store.append_baseline(line, sign=sign)
 
 
 def claimed_identity() -> dict[str, str]:

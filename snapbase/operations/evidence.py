@@ -13,7 +13,7 @@ from snapbase.model import Approval, Baseline, BaselineScope
 from snapbase.operations.approve import claimed_identity
 from snapbase.settings import Config
 from snapbase.store import Store, bundle
-from snapbase.store.baselines import APPROVALS, Sign, confirmations, in_force, revocations
+from snapbase.store.baselines import APPROVALS, NewLine, Sign, confirmations, in_force, revocations
 from snapbase.store.evidence import Check, Verified
 from snapbase.store.restore import Restored
 
@@ -131,18 +131,17 @@ def _line(store: Store, number: int) -> Line:
 
 
 def _say(store: Store, scope: BaselineScope, about: Baseline, approval: Approval, sign: Sign | None) -> Baseline:
-    return store.append_baseline(
+    line = NewLine(
         scope=scope,
         run_id=about.run_id,
         rev=about.rev,
         trust_id=about.trust_id,
         approval=approval,
-        pins=(),
         claimed=claimed_identity(),
         entries=0,
         about=about.id,
-        sign=sign,
     )
+    return store.append_baseline(line, sign=sign)
 
 
 def verify(store: Store, *, head: str = "", public_key: Path | None = None) -> Verified:

@@ -18,7 +18,7 @@ from snapbase.rotation.origin import Evidence, said_by
 from snapbase.rotation.rhythm import History, Proposal
 from snapbase.rotation.verdict import Passage
 from snapbase.store import Store
-from snapbase.store.baselines import Sign
+from snapbase.store.baselines import NewLine, Sign
 from snapbase.store.cohorts import encode, entry, subject
 
 _LOOK_BACK = timedelta(days=60)
@@ -213,7 +213,7 @@ def approve(
         each.origin: encode(each.proposal.cohort, low_trust=not Evidence(each.evidence).strong) for each in chosen
     }
     against = against_baseline(store, run)
-    baseline = store.append_baseline(
+    line = NewLine(
         scope=BaselineScope.PARTIAL,
         run_id=run.id,
         rev=against.rev,
@@ -223,7 +223,7 @@ def approve(
         claimed=claimed_identity(),
         entries=len(bodies),
         pending=pending,
-        sign=sign,
     )
+    baseline = store.append_baseline(line, sign=sign)
     store.save_cohorts(baseline.id, bodies)
     return baseline

@@ -1,7 +1,7 @@
 """The store: takes and returns model values only; SQL stays inside."""
 
 import gc
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -11,10 +11,11 @@ from sqlalchemy import Engine, select
 
 from snapbase.diff import Candidate
 from snapbase.event import Event
-from snapbase.model import Approval, Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
+from snapbase.model import Baseline, Coverage, Pin, Principal, Reading, Run, RunState, Scope, State
 from snapbase.rotation.verdict import Passage
 from snapbase.store import (
     baselines,
+    bulk,
     bundle,
     candidates,
     claims,
@@ -82,6 +83,7 @@ class Store:
     def finish_run(self, run_id: int, *, trust: bytes, at: datetime) -> Run:
         with writing(self._engine) as connection:
             trust_id = runs.intern_trust(connection, trust)
+            bulk.analyze(connection)
             return runs.end(connection, run_id, RunState.FINISHED, trust_id, codec.stamp(at))
 
     def abandon_run(self, run_id: int, at: datetime) -> Run:
@@ -310,39 +312,12 @@ class Store:
         with writing(self._engine) as connection:
             events.mark(connection, source, since, until)
 
-    def append_baseline(
-        self,
-        *,
-        scope: str,
-        run_id: int,
-        rev: int,
-        trust_id: int | None,
-        approval: Approval,
-        pins: Sequence[Pin],
-        claimed: Mapping[str, str],
-        entries: int,
-        pending: bool = False,
-        about: int | None = None,
-        sign: baselines.Sign | None = None,
-    ) -> Baseline:
+    def append_baseline(self, line: baselines.NewLine, *, sign: baselines.Sign | None = None) -> Baseline:
         """One line of the log; see `snapbase.store.baselines`. Raises `NotFound` where the run was pruned."""
         with writing(self._engine) as connection:
-            if scope in baselines.APPROVALS:
-                horizon.require(connection, (rev, runs.one(connection, run_id).last_rev))
-            return baselines.append(
-                connection,
-                scope=scope,
-                run_id=run_id,
-                rev=rev,
-                trust_id=trust_id,
-                approval=approval,
-                pins=pins,
-                claimed=claimed,
-                entries=entries,
-                pending=pending,
-                about=about,
-                sign=sign,
-            )
+            if line.scope in baselines.APPROVALS:
+                horizon.require(connection, (line.rev, runs.one(connection, line.run_id).last_rev))
+            return baselines.append(connection, line, sign=sign)
 
     def verify_baselines(self, *, head: str = "", check: evidence.Check | None = None) -> evidence.Verified:
         """Recomputes the log and all it covered; see `snapbase.store.evidence`."""

@@ -1,7 +1,7 @@
 """The approval log: append-only, each line chained to the one before by a hash over its canonical content."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import orjson
@@ -20,40 +20,49 @@ _SINCE_EVIDENCE = frozenset({"about", "pending", "covered"})
 """Columns of which lines written before there was evidence know nothing; their hash leaves them out."""
 
 
-def append(
-    connection: Connection,
-    *,
-    scope: str,
-    run_id: int,
-    rev: int,
-    trust_id: int | None,
-    approval: Approval,
-    pins: Sequence[Pin],
-    claimed: Mapping[str, str],
-    entries: int,
-    pending: bool = False,
-    about: int | None = None,
-    sign: Sign | None = None,
-) -> Baseline:
-    """Appends one line with its pins, in order: a later pin on the same entry wins."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLine:
+    """One line to be, with its pins in order: a later pin on the same entry wins."""
+
+    scope: str
+    run_id: int
+    """The reviewed one."""
+    rev: int
+    """As of which everything is approved that no pin speaks of."""
+    trust_id: int | None
+    approval: Approval
+    pins: Sequence[Pin] = ()
+    claimed: Mapping[str, str]
+    """The OS user and host, and what else was only claimed."""
+    entries: int
+    """How many findings it lets through."""
+    pending: bool = False
+    """It counts once somebody else confirms it."""
+    about: int | None = None
+    """The line that this one revokes or confirms."""
+
+
+def append(connection: Connection, line: NewLine, *, sign: Sign | None = None) -> Baseline:
+    """Appends one line with its pins. `sign`: what signs its hash."""
     columns = tables.baseline.c
     last = connection.execute(select(columns.hash).order_by(columns.id.desc()).limit(1)).scalar()
     baseline_id = next_id(connection, tables.baseline)
     covered: list[proofs.Proof] = []
-    if scope in APPROVALS:
-        covered = proofs.of_line(connection, rev if scope == BaselineScope.WHOLE else None, trust_id, pins)
+    if line.scope in APPROVALS:
+        whole = line.rev if line.scope == BaselineScope.WHOLE else None
+        covered = proofs.of_line(connection, whole, line.trust_id, line.pins)
     row = {
         "id": baseline_id,
-        "scope": scope,
-        "run_id": run_id,
-        "rev": rev,
-        "trust_id": trust_id,
-        **_approval(approval),
-        "entries": entries,
-        "claimed": codec.canonical(claimed).decode(),
+        "scope": line.scope,
+        "run_id": line.run_id,
+        "rev": line.rev,
+        "trust_id": line.trust_id,
+        **_approval(line.approval),
+        "entries": line.entries,
+        "claimed": codec.canonical(line.claimed).decode(),
         "prev_hash": last or "",
-        "about": about,
-        "pending": pending,
+        "about": line.about,
+        "pending": line.pending,
         "covered": proofs.root(covered),
     }
     first = next_id(connection, tables.pin)
@@ -69,7 +78,7 @@ def append(
             **_approval(pin.approval),
             "origin": pin.approval.baseline_id,
         }
-        for position, pin in enumerate(pins)
+        for position, pin in enumerate(line.pins)
     ]
     row["hash"] = line_hash(row, rows)
     row["signature"] = sign(row["hash"]) if sign else ""

@@ -71,8 +71,7 @@ def restore(
     numbers: dict[int, int] = {}
     new = []
     for line, rows in _counted(bundle, layers):
-        made = baselines.append(
-            connection,
+        entry = baselines.NewLine(
             scope=BaselineScope.WHOLE if whole and line.id == whole.id else BaselineScope.PARTIAL,
             run_id=run_id,
             rev=base,
@@ -82,8 +81,8 @@ def restore(
             claimed={**line.claimed, **claimed, "imported_line": str(line.id), "imported_hash": line.hash},
             entries=line.entries,
             pending=pending,
-            sign=sign,
         )
+        made = baselines.append(connection, entry, sign=sign)
         numbers[line.id] = made.id
         bodies = {row["origin"]: row["body"].encode() for row in bundle.of("cohort") if row["baseline_id"] == line.id}
         cohorts.save(connection, made.id, bodies)

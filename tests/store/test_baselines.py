@@ -1,11 +1,13 @@
 """The approval log: append-only, chained, and what is in force at any of its lines."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from snapbase.model import Approval, Baseline, BaselineScope, Pin
 from snapbase.store import Store
+from snapbase.store.baselines import NewLine
 from snapbase.store.pins import NO_PINS, InForce
 from tests.store.world import EUROPE, grant, minute, reading, seen, snapshot
 
@@ -14,10 +16,8 @@ SOMEBODY = Approval("alice", minute(10), "reviewed", "T-1", minute(500))
 
 
 def _append(store: Store, scope: str, rev: int, *pins: Pin, approval: Approval = SOMEBODY) -> Baseline:
-    return store.append_baseline(
-        scope=scope, run_id=1, rev=rev, trust_id=None, approval=approval, pins=list(pins), claimed={"user": "root"},
-        entries=len(pins),
-    )  # fmt: skip
+    said: dict[str, Any] = {"approval": approval, "claimed": {"user": "root"}, "entries": len(pins)}
+    return store.append_baseline(NewLine(scope=scope, run_id=1, rev=rev, trust_id=None, pins=pins, **said))
 
 
 def _pin(rev: int, entry: str = "presence", *, held: bool = False) -> Pin:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, create_engine, text
 
 from snapbase.model import Approval, Baseline, BaselineScope, Coverage, Pin
 from snapbase.store import Store, bundle, cohorts, evidence, tables
+from snapbase.store.baselines import NewLine
 from snapbase.store.database import connect
 from snapbase.store.evidence import Verified
 from tests.store.world import AMERICA, EUROPE, OUTSIDER, PUBLIC, grant, minute, reading, seen, snapshot
@@ -46,10 +47,10 @@ def url(store_url: str) -> str:
 
 
 def _say(store: Store, scope: str, rev: int, trust_id: int | None, *pins: Pin, run: int = 1, **more: Any) -> Baseline:
-    return store.append_baseline(
-        scope=scope, run_id=run, rev=rev, trust_id=trust_id, approval=BY, pins=pins, claimed={"user": "root"},
-        entries=len(pins), **more,
-    )  # fmt: skip
+    sign = more.pop("sign", None)
+    said: dict[str, Any] = {"approval": BY, "claimed": {"user": "root"}, "entries": len(pins), **more}
+    line = NewLine(scope=scope, run_id=run, rev=rev, trust_id=trust_id, pins=pins, **said)
+    return store.append_baseline(line, sign=sign)
 
 
 def _verify(url: str, **given: Any) -> Verified:

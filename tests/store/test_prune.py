@@ -21,6 +21,7 @@ from snapbase.operations.diff import against_baseline, against_run, diff
 from snapbase.operations.inventory import health
 from snapbase.settings import Config
 from snapbase.store import Store
+from snapbase.store.baselines import NewLine
 from snapbase.store.prune import _EVER as NEVER
 from snapbase.store.prune import Pruned, Wanted, prune
 from snapbase.store.tables import metadata
@@ -168,9 +169,8 @@ def _approve(store: Store, run_id: int, *pins: Pin) -> int:
     said = Approval("ada", run.started_at, "because")
     scope = BaselineScope.PARTIAL if pins else BaselineScope.WHOLE
     rev = 0 if pins else run.last_rev
-    return store.append_baseline(
-        scope=scope, run_id=run_id, rev=rev, trust_id=run.trust_id, approval=said, pins=pins, claimed={}, entries=1
-    ).id
+    about: dict[str, Any] = {"run_id": run_id, "rev": rev, "trust_id": run.trust_id}
+    return store.append_baseline(NewLine(scope=scope, approval=said, pins=pins, claimed={}, entries=1, **about)).id
 
 
 def _counts(url: str) -> dict[str, int]:
@@ -280,9 +280,10 @@ def test_what_was_pruned_cannot_be_approved(store_url: str) -> None:
         _days(store, 5)
         _approve(store, 2)
         _prune(store, EPOCH + timedelta(days=3))
+        said: dict[str, Any] = {"approval": Approval("ada", EPOCH, "because"), "claimed": {}, "entries": 0}
+        late = NewLine(scope=BaselineScope.WHOLE, run_id=4, rev=1, trust_id=None, **said)
         with pytest.raises(NotFound, match="was pruned"):
-            store.append_baseline(scope=BaselineScope.WHOLE, run_id=4, rev=1, trust_id=None, pins=(), claimed={},
-                                  approval=Approval("ada", EPOCH, "because"), entries=0)  # fmt: skip
+            store.append_baseline(late)
         _approve(store, 2)
         _approve(store, 5)
         assert store.verify_baselines().problems == ()

@@ -8,10 +8,12 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from snapbase.errors import Busy, NotFound, StaleReading
 from snapbase.model import RunState
 from snapbase.store import Store
+from tests.postgresql import Cluster
 from tests.store.world import AMERICA, EPOCH, EUROPE, Oracle, grant, minute, reading, seen, snapshot
 
 fork = multiprocessing.get_context("fork")
@@ -172,3 +174,19 @@ def test_kill_9_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
         assert found == {key: (known.resource, known.grants) for key, known in oracle.now.items()}
         assert {each.state for each in store.runs(limit=None)} <= {*RunState}
         assert sum(each.state == RunState.RUNNING for each in store.runs(limit=None)) == 1
+
+
+def test_postgresql_knows_how_much_a_first_run_wrote(postgresql: Cluster) -> None:
+    """It planned the diff right after a first run of a hundred thousand as one of empty tables: that took a minute."""
+    with postgresql.database() as url, Store.open(url, write=True) as store:
+        number = store.begin_run("", "", minute(0))
+        store.record(number, reading(EUROPE, 1, [seen(snapshot(f"{each}"), {grant()}) for each in range(5_000)]))
+        store.finish_run(number, trust=b"{}", at=minute(2))
+
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            query = "SELECT relname, reltuples::int FROM pg_class WHERE relname IN ('resource', 'version', 'grant')"
+            found: dict[str, int] = dict(connection.execute(text(query)).tuples().all())
+        engine.dispose()
+
+    assert found == {"resource": 5_000, "version": 5_000, "grant": 5_000}
