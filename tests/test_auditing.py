@@ -1,6 +1,7 @@
 """Audit logs through the whole stack: three sandbox clouds, the real SDKs, a store, and findings with names."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,16 +19,15 @@ from snapbase.collect.engine import Selection
 from snapbase.errors import UsageError
 from snapbase.finding import Report
 from snapbase.operations import audit, demo
-from snapbase.operations.collect import collect
 from snapbase.operations.diff import against_run, diff
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws import cloudtrail
 from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, REGIONS
-from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.sandbox.faults import Switchboard
 from snapbase.settings import Config
 from snapbase.store import Store
+from tests.observed import EVERYTHING, closed, copy_of, observe, since_first
 
-EVERYTHING = Selection()
 THIEF = "t.lambert"
 BUCKET = "our-trail"
 
@@ -37,33 +37,21 @@ def config(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Co
     return demo.configuration(endpoints, tmp_path_factory.mktemp("home"))[0]
 
 
-def _collect(store: Store, config: Config) -> None:
-    collect(store, config, EVERYTHING, progress=lambda _: None, stop=threading.Event())
-
-
-def _last(store: Store) -> Report:
-    run = store.last_run()
-    assert run is not None
-    return diff(store, run, against_run(store, store.run(1)))
-
-
 @pytest.fixture(scope="module")
 def robbed(endpoints: Endpoints, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that saw the estate before the theft, without logs, and after it, without logs."""
     path = tmp_path_factory.mktemp("store") / "s.db"
     quiet = config.model_copy(update={"audit": config.audit.model_copy(update={"enabled": False})})
     with Store.open(f"sqlite:///{path}", write=True) as store:
-        _collect(store, quiet)
+        observe(store, quiet)
         sandbox.attack(endpoints)
-        _collect(store, quiet)
+        observe(store, quiet)
     return path
 
 
 @pytest.fixture
 def store(robbed: Path, tmp_path: Path) -> Iterator[Store]:
-    path = tmp_path / "s.db"
-    path.write_bytes(robbed.read_bytes())
-    with Store.open(f"sqlite:///{path}", write=True) as opened:
+    with copy_of(robbed, tmp_path) as opened:
         yield opened
 
 
@@ -77,7 +65,7 @@ def _named(report: Report) -> set[str]:
 
 
 def test_without_a_log_a_report_says_that_nobody_is_named_and_why(store: Store) -> None:
-    report = _last(store)
+    report = since_first(store)
 
     assert not any(each.attribution for each in report.findings)
     assert any("No audit log was read" in note for note in report.notes)
@@ -86,7 +74,7 @@ def test_without_a_log_a_report_says_that_nobody_is_named_and_why(store: Store) 
 def test_every_cloud_names_the_thief(store: Store, config: Config) -> None:
     taken = _fetch(store, config)
     again = _fetch(store, config)
-    report = _last(store)
+    report = since_first(store)
 
     assert taken.new > 30
     assert not taken.unread
@@ -107,12 +95,9 @@ def test_every_cloud_names_the_thief(store: Store, config: Config) -> None:
 def test_a_log_that_may_not_be_read_is_a_hole_and_hides_nobody_else(
     store: Store, config: Config, switchboard: Switchboard, cloud: str, operation: str
 ) -> None:
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud=cloud, operation=operation))
-    try:
+    with closed(switchboard, cloud, operation):
         taken = _fetch(store, config)
-    finally:
-        switchboard.heal(fault)
-    report = _last(store)
+    report = since_first(store)
 
     assert taken.unread
     assert _named(report) == {"aws", "azure", "gcp"} - {cloud}
@@ -120,24 +105,21 @@ def test_a_log_that_may_not_be_read_is_a_hole_and_hides_nobody_else(
     assert main not in {source[0] for source in store.logs_read()}
     healed = _fetch(store, config)
     assert not healed.unread
-    assert _named(_last(store)) == {"aws", "azure", "gcp"}
+    assert _named(since_first(store)) == {"aws", "azure", "gcp"}
 
 
 def test_a_hole_in_a_log_is_a_hole_in_the_report(
     endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store
 ) -> None:
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="gcp", operation="logging.entries.list"))
-    try:
-        _collect(store, config)
-    finally:
-        switchboard.heal(fault)
+    with closed(switchboard, "gcp", "logging.entries.list"):
+        observe(store, config)
 
-    report = _last(store)
+    report = since_first(store)
     assert not report.complete
     assert {gap.coverage.scope.kind for gap in report.coverage} == {"gcp.audit-log"}
     assert all("logging.logEntries.list" in gap.coverage.reason for gap in report.coverage)
-    _collect(store, config)
-    assert _last(store).complete
+    observe(store, config)
+    assert since_first(store).complete
 
 
 def test_a_trail_s_bucket_is_read_instead_of_the_event_history(
@@ -164,7 +146,7 @@ def test_a_trail_s_bucket_is_read_instead_of_the_event_history(
 
     assert not taken.unread
     assert sum(call[3] == "cloudtrail:LookupEvents" for call in switchboard.calls) == before
-    assert _named(_last(store)) == {"aws"}
+    assert _named(since_first(store)) == {"aws"}
 
 
 def test_a_bucket_that_may_not_be_listed_is_said(config: Config, switchboard: Switchboard, store: Store) -> None:
@@ -173,14 +155,14 @@ def test_a_bucket_that_may_not_be_listed_is_said(config: Config, switchboard: Sw
     taken = _fetch(store, config.model_copy(update={"aws": trails}), Selection(clouds=("aws",)))
 
     assert taken.unread
-    assert not _named(_last(store))
+    assert not _named(since_first(store))
 
 
 def _lines(store: Store) -> list[dict[str, Any]]:
     """A made-up file: a share of the very snapshot that the report lists, a line that is no JSON, one of nobody's."""
     shared = next(
         each
-        for each in _last(store).findings
+        for each in since_first(store).findings
         if each.rule == "unknown-account-share" and each.kind == "aws.ec2.snapshot"
     )
     at = store.run(2).started_at
@@ -215,7 +197,7 @@ def test_a_file_of_records_names_somebody_too_and_says_what_it_could_not_read(st
 
     assert (taken.events, taken.new) == (1, 1)
     assert sum(taken.broken.values()) >= 2
-    named = {event.actor for each in _last(store).findings for event in each.attribution}
+    named = {event.actor for each in since_first(store).findings for event in each.attribution}
     assert any(actor.endswith(":user/eve") for actor in named)
 
 
@@ -271,6 +253,19 @@ def test_a_record_that_cannot_be_read_is_named_with_its_log_and_is_no_success(
     assert done.exit_code == 3
     said = f"1 record not read: awsRegion is not a string (aws.cloudtrail in {MEMBER}/{REGIONS[0]})"
     assert said in done.stdout.splitlines()
+
+
+def test_a_run_says_which_log_holds_records_that_it_could_not_read(store: Store, config: Config) -> None:
+    """Nobody was told of what they tell of: the report is not complete, though the log was read to its end twice."""
+    observe(store, config)
+    trail = cloudtrail.written(MEMBER, REGIONS[0])
+    cloudtrail.write(MEMBER, REGIONS[0], trail[-1] | {"awsRegion": 7, "eventID": "broken"})
+
+    observe(store, config)
+
+    gaps = {str(gap.scope): gap.reason for gap, _ in store.coverage(store.head())}
+    hole = gaps[f"aws.cloudtrail in {MEMBER}/{REGIONS[0]}"]
+    assert re.match(r"\d records? of it could not be read: awsRegion is not a string", hole)
 
 
 def test_an_event_that_came_later_explains_nothing_earlier(store: Store, config: Config) -> None:

@@ -15,7 +15,7 @@ from snapbase.collect.runtime import Runtime
 from snapbase.diff import Change, ChangeType
 from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
-from snapbase.finding import Finding
+from snapbase.finding import Finding, several
 from snapbase.model import SKIPPED, Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
 from snapbase.operations import narrowing, retention, skips
 from snapbase.operations.logs import READERS, Read
@@ -42,6 +42,8 @@ class Taken:
     """The files or logs that they are in."""
     forgotten: int = 0
     """Events that happened too long ago to be kept, and are not."""
+    undigested: dict[Scope, Miss] = field(default_factory=dict)
+    """Logs with such records: what these tell of, nobody was told."""
     unread: dict[str, str] = field(default_factory=dict)
     """Sources that could not be read to the end, and why."""
     logs: dict[Scope, Miss | None] = field(default_factory=dict)
@@ -104,11 +106,13 @@ def fetch(
     stop: threading.Event,
     progress: Callable[[str], None] = lambda _: None,
     places: Collection[Scope] | None = None,
+    undigested: Mapping[Scope, Miss] | None = None,
 ) -> Taken:
     """Reads every log of the selected accounts from where it was read to the last time. Needs the store's lock.
 
     What could not be read is coverage like any other scope's: its kind is the log's name; what `skip` leaves out is
     complete, with the words for that. With `places`, only the logs that tell what was done in one of these scopes.
+    `undigested`: what the same run found when it read the logs before.
     """
     taken = Taken()
     marks, until = store.logs_read(), datetime.now(UTC)
@@ -122,6 +126,9 @@ def fetch(
         wanted = jobs if places is None else (each for each in jobs if _tells_of(each.scope, places))
         for job, stretches in runtime.map(_read, wanted):
             missed = _take(store, taken, job, stretches, oldest)
+            if hole := _undigested(stretches) or (undigested or {}).get(job.scope):
+                taken.undigested[job.scope] = hole
+                missed = missed or hole
             _cover(store, run_id, job.scope, until, missed)
             asked.add(job.scope)
             progress(f"{job.log.title} of {job.scope.account}/{job.scope.location}")
@@ -272,6 +279,14 @@ def _take(
     if missed is not None:
         taken.unread[str(job.scope)] = missed.reason
     return missed
+
+
+def _undigested(found: Iterable[Fetched]) -> Miss | None:
+    broken = sum((Counter(each.broken) for each in found), Counter[str]())
+    if not broken:
+        return None
+    what = ", ".join(f"{why} ({count})" if count > 1 else why for why, count in broken.most_common(3))
+    return Miss(Outcome.PARTIAL, f"{several(broken.total(), 'record')} of it could not be read: {what}")
 
 
 def _with_way_out(log: AuditLog, missed: Miss | None) -> Miss | None:

@@ -80,8 +80,8 @@ def collect(
     with _run(store, config, str(selection)) as run_id:
         known = known_scopes(store)
         logs = config.audit.enabled and not (selection.kinds or selection.locations)
-        holes: dict[str, str] = {}
-        first, bug = _logs(store, config, selection, run_id, known, stop, holes) if logs else (frozenset[Scope](), None)
+        heard: list[audit.Taken] = []
+        first, bug = _logs(store, config, selection, run_id, known, stop, heard) if logs else (frozenset[Scope](), None)
         told = store.newest_event()
         readings = engine.collect(config, selection, known=known, first=first, progress=progress, stop=stop)
         tally = _record(store, run_id, readings)
@@ -90,13 +90,17 @@ def collect(
         _refuse_nothing(tally)
         if logs and known and tally.places:
             # What was done while all this was read: asked for only where something is to be explained.
-            more = audit.fetch(store, config, selection, run_id=run_id, stop=stop, places=tally.places)
-            holes |= more.unread
+            before = {scope: hole for each in heard for scope, hole in each.undigested.items()}
+            more = audit.fetch(
+                store, config, selection, run_id=run_id, stop=stop, places=tally.places, undigested=before
+            )
+            heard.append(more)
         if logs:
             retention.forget_events(store, config, _now())
         if bug is not None:
             raise bug
         run = _finish(store, config, run_id, previous)
+    holes = {where for each in heard for where in (*each.unread, *map(str, each.undigested))}
     return Collected(run, tally.scopes, tally.unread + len(holes), tally.resources, len(tally.places), told)
 
 
@@ -196,12 +200,12 @@ def _logs(
     run_id: int,
     known: Collection[Scope],
     stop: threading.Event,
-    holes: dict[str, str],
+    heard: list[audit.Taken],
 ) -> tuple[frozenset[Scope], Exception | None]:
     """What was touched since the last time; a bug in here is told once everything else is read."""
     before = store.newest_event()
     try:
-        holes |= audit.fetch(store, config, selection, run_id=run_id, stop=stop).unread
+        heard.append(audit.fetch(store, config, selection, run_id=run_id, stop=stop))
         return touched(store.events_kept_after(before) if known else (), known), None
     except (SnapbaseError, Interrupted):
         raise
