@@ -13,19 +13,18 @@ import pytest
 from snapbase import sandbox
 from snapbase.collect.engine import Selection
 from snapbase.event import ActorKind
-from snapbase.finding import Finding, Report, Severity
+from snapbase.finding import Finding, Severity
 from snapbase.model import Outcome, PrincipalKind
 from snapbase.operations import audit
-from snapbase.operations.collect import collect
-from snapbase.operations.diff import against_run, diff
 from snapbase.rules.jobs import joined
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws import backup_jobs, story
 from snapbase.sandbox.aws.server import AwsSandbox
 from snapbase.sandbox.aws.story import MEMBER, OUTSIDER, REGIONS
-from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.sandbox.faults import Switchboard
 from snapbase.settings import AwsEntry, Config
 from snapbase.store import Store
+from tests.observed import closed, copy_of, observe, since_first
 
 REGION = REGIONS[0]
 THIEF = "t.lambert"
@@ -61,34 +60,22 @@ def vault(endpoints: Endpoints) -> str:
 def before(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "s.db"
     with Store.open(f"sqlite:///{path}", write=True) as opened:
-        _collect(opened, config)
+        observe(opened, config, AWS)
     return path
 
 
 @pytest.fixture
 def store(before: Path, tmp_path: Path) -> Iterator[Store]:
     """A store that saw the estate before."""
-    path = tmp_path / "s.db"
-    path.write_bytes(before.read_bytes())
-    with Store.open(f"sqlite:///{path}", write=True) as opened:
+    with copy_of(before, tmp_path) as opened:
         yield opened
-
-
-def _collect(store: Store, config: Config) -> None:
-    collect(store, config, AWS, progress=lambda _: None, stop=threading.Event())
-
-
-def _report(store: Store) -> Report:
-    run = store.last_run()
-    assert run is not None
-    return diff(store, run, against_run(store, store.run(1)))
 
 
 def _found(store: Store, rule: str, job: str) -> list[Finding]:
     """Of the rule, those that the job's event or one that names it shows."""
     return [
         each
-        for each in _report(store).findings
+        for each in since_first(store).findings
         if each.rule == rule and any(job in _told(store, event.event_id) for event in each.attribution)
     ]
 
@@ -121,12 +108,9 @@ def _steal(endpoints: Endpoints, vault: str) -> str:
 def test_a_copy_to_an_unknown_account_is_found_where_cloudtrail_is_closed(
     endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store, vault: str
 ) -> None:
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="aws", operation="cloudtrail:LookupEvents"))
-    try:
+    with closed(switchboard, "aws", "cloudtrail:LookupEvents"):
         job = _steal(endpoints, vault)
-        _collect(store, config)
-    finally:
-        switchboard.heal(fault)
+        observe(store, config, AWS)
 
     (found,) = _found(store, "foreign-copy", job)
     assert (found.severity, found.account) == (Severity.CRITICAL, MEMBER)
@@ -134,7 +118,7 @@ def test_a_copy_to_an_unknown_account_is_found_where_cloudtrail_is_closed(
     assert (found.grantee.principal.kind, found.grantee.principal.id) == (PrincipalKind.ACCOUNT, OUTSIDER)
     assert ROLE in {each.actor for each in found.attribution}
     assert "AWSBackupDefaultServiceRole copied" in found.title
-    gaps = {each.coverage.scope.kind: each.coverage.outcome for each in _report(store).coverage}
+    gaps = {each.coverage.scope.kind: each.coverage.outcome for each in since_first(store).coverage}
     assert gaps == {"aws.cloudtrail": Outcome.DENIED}
 
 
@@ -142,10 +126,10 @@ def test_where_cloudtrail_is_open_it_is_one_finding_that_names_who_asked(
     endpoints: Endpoints, config: Config, store: Store, vault: str
 ) -> None:
     job = _steal(endpoints, vault)
-    _collect(store, config)
+    observe(store, config, AWS)
 
     (found,) = _found(store, "foreign-copy", job)
-    assert [each for each in _report(store).findings if each.rule == "foreign-copy"] == [found]
+    assert [each for each in since_first(store).findings if each.rule == "foreign-copy"] == [found]
     assert {each.action for each in found.attribution} == {"backup:StartCopyJob"}
     assert all(THIEF in each.actor for each in found.attribution)
     assert found.severity == Severity.CRITICAL
@@ -154,14 +138,11 @@ def test_where_cloudtrail_is_open_it_is_one_finding_that_names_who_asked(
 def test_what_was_found_by_the_job_is_told_again_with_a_name_and_not_twice(
     endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store, vault: str
 ) -> None:
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="aws", operation="cloudtrail:LookupEvents"))
-    try:
+    with closed(switchboard, "aws", "cloudtrail:LookupEvents"):
         job = _steal(endpoints, vault)
-        _collect(store, config)
-    finally:
-        switchboard.heal(fault)
+        observe(store, config, AWS)
     (before,) = _found(store, "foreign-copy", job)
-    _collect(store, config)
+    observe(store, config, AWS)
 
     (after,) = _found(store, "foreign-copy", job)
     assert before.id != after.id
@@ -174,15 +155,12 @@ def test_a_restore_is_found_where_cloudtrail_is_closed_and_once_where_it_is_open
     # As if the log had been known for long.
     store.mark_log(("aws.cloudtrail", MEMBER, REGION), *_long_ago(store))
     backup = _client(endpoints)
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="aws", operation="cloudtrail:LookupEvents"))
-    try:
+    with closed(switchboard, "aws", "cloudtrail:LookupEvents"):
         made = backup.start_restore_job(RecoveryPointArn=_point(backup), Metadata={"x": "y"}, IamRoleArn=ROLE)
-        _collect(store, config)
+        observe(store, config, AWS)
         (found,) = _found(store, "restore-by-new-principal", made["RestoreJobId"])
-    finally:
-        switchboard.heal(fault)
     assert ROLE in found.attribution[0].actor
-    _collect(store, config)
+    observe(store, config, AWS)
 
     (found,) = _found(store, "restore-by-new-principal", made["RestoreJobId"])
     assert THIEF in found.attribution[0].actor
@@ -200,7 +178,7 @@ def test_a_job_that_had_only_begun_has_ended_when_it_is_read_again(
     job = _steal(endpoints, vault)
     backup_jobs.run_on(MEMBER, REGION, job)
     key = ("aws", f"copy-job/{job}")
-    _collect(store, config)
+    observe(store, config, AWS)
     (running,) = store.named_events([key])
     backup_jobs.end(MEMBER, REGION, job, "FAILED")
     assert not audit.fetch_alone(store, config, AWS, stop=threading.Event()).unread
@@ -214,17 +192,14 @@ def test_a_job_that_had_only_begun_has_ended_when_it_is_read_again(
 def test_jobs_that_may_not_be_listed_are_a_hole_of_their_own(
     endpoints: Endpoints, config: Config, switchboard: Switchboard, store: Store
 ) -> None:
-    fault = switchboard.break_(Fault(FaultKind.DENIED, cloud="aws", operation="backup:ListCopyJobs"))
-    try:
-        _collect(store, config)
-    finally:
-        switchboard.heal(fault)
+    with closed(switchboard, "aws", "backup:ListCopyJobs"):
+        observe(store, config, AWS)
 
-    gaps = {each.coverage.scope.kind: each.coverage for each in _report(store).coverage}
+    gaps = {each.coverage.scope.kind: each.coverage for each in since_first(store).coverage}
     assert gaps.keys() == {"aws.backup.jobs"}
     assert "backup:ListCopyJobs" in gaps["aws.backup.jobs"].reason
-    _collect(store, config)
-    assert _report(store).complete
+    observe(store, config, AWS)
+    assert since_first(store).complete
 
 
 def test_another_call_that_names_a_job_hides_none(
@@ -232,7 +207,7 @@ def test_another_call_that_names_a_job_hides_none(
 ) -> None:
     """What somebody writes into a call's words is theirs to choose."""
     job = _steal(endpoints, vault)
-    _collect(store, config)
+    observe(store, config, AWS)
     key = ("aws", f"copy-job/{job}")
     (known,) = store.named_events([key])
     for name, account in (("ec2:CopySnapshot", MEMBER), ("backup:StartCopyJob", OUTSIDER)):

@@ -236,8 +236,9 @@ def _ungranted(finding: Finding, event: Event, fit: _Fit) -> Certainty | None:
 
 
 def _worse(_: Finding, event: Event, fit: _Fit) -> Certainty | None:
-    """The grant is the same: what stood in front of it fell, or who holds it is trusted less."""
-    loosening = event.action in _MODIFYING or (event.action == Action.SHARE and fit == _Fit.NEAR)
+    """The grant is the same: what stood in front of it fell, or who holds it is trusted less. A key that is destroyed
+    or a lock that is gone lets nobody in."""
+    loosening = event.action in (Action.MODIFY, Action.POLICY) or (event.action == Action.SHARE and fit == _Fit.NEAR)
     return Certainty.WINDOW if loosening else None
 
 

@@ -40,6 +40,8 @@ class Shape(StrEnum):
     SQL = "sql"
     SQL_SETTINGS = "sql-settings"
     VAULT = "vault"
+    KEY_VERSION = "key-version"
+    """A version of a key, which can be enabled as well."""
     GUARDRAIL = "guardrail"
     """An organisation policy, of which few are about snapshots."""
 
@@ -149,7 +151,7 @@ SERVICES: Mapping[str, Mapping[str, Rule]] = {
     "cloudkms.googleapis.com": {
         "SetIamPolicy": (Action.POLICY, Shape.SHARED),
         "DestroyCryptoKeyVersion": (Action.INHIBIT, Shape.THING),
-        "UpdateCryptoKeyVersion": (Action.INHIBIT, Shape.THING),
+        "UpdateCryptoKeyVersion": (Action.INHIBIT, Shape.KEY_VERSION),
     },
     "orgpolicy.googleapis.com": {
         "CreatePolicy": (Action.POLICY, Shape.GUARDRAIL),

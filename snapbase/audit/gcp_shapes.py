@@ -41,6 +41,13 @@ def _thing(record: Record, action: str) -> Told:
     return Told(action, subjects, detail=_detail(record))
 
 
+def _key_version(record: Record, action: str) -> Told:
+    """Enabled again, it takes nothing from anybody (Cloud KMS, CryptoKeyVersionState)."""
+    state = text(mapping(record.request.get("cryptoKeyVersion")).get("state"))
+    told = replace(_thing(record, action), detail=state.lower())
+    return replace(told, action=Action.POLICY) if state == "ENABLED" else told
+
+
 def _detail(record: Record) -> str:
     """The one field of a request that matters, by what the request has."""
     kept = mapping(mapping(record.request.get("snapshotSchedulePolicy")).get("retentionPolicy"))
@@ -295,5 +302,6 @@ READERS: Mapping[Shape, Callable[[Record, str], Told | None]] = {
     Shape.SQL: _sql,
     Shape.SQL_SETTINGS: _sql_settings,
     Shape.VAULT: _vault,
+    Shape.KEY_VERSION: _key_version,
     Shape.GUARDRAIL: _guardrail,
 }

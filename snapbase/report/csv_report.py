@@ -15,6 +15,7 @@ from snapbase.report.text import (
     let_through,
     plain,
     verdict,
+    whole,
     why_unread,
 )
 
@@ -58,8 +59,7 @@ def render(report: Report, _: Options) -> str:
     for gap in report.coverage:
         rows.writerow(_safe(_unread(gap)))
     if not report.coverage:
-        words = "Everything selected was read completely." if report.complete else "Not everything was read."
-        rows.writerow(_safe({"record": "coverage", "title": words}))
+        rows.writerow(_safe({"record": "coverage", "title": whole(report)}))
     return out.getvalue()
 
 

@@ -24,6 +24,7 @@ from snapbase.report.text import (
     title,
     verdict,
     where,
+    whole,
     whose,
     why_unread,
 )
@@ -122,8 +123,7 @@ def _counted(report: Report) -> Iterator[str]:
 def _coverage(report: Report) -> Iterator[str]:
     yield "<section>\n<h2>Coverage</h2>"
     if not report.coverage:
-        words = "Everything selected was read completely." if report.complete else "Not everything was read."
-        yield f"<p>{words}</p>"
+        yield f"<p>{whole(report)}</p>"
     else:
         yield "<p>Not read; the last known state stays, and nothing in it is taken for deleted:</p>"
     for gap in report.coverage:

@@ -23,6 +23,7 @@ from snapbase.report.text import (
     title,
     verdict,
     where,
+    whole,
     whose,
     why_unread,
 )
@@ -93,7 +94,7 @@ def _coverage(report: Report) -> Iterator[str]:
     yield "## Coverage"
     yield ""
     if not report.coverage:
-        yield "Everything selected was read completely." if report.complete else "Not everything was read."
+        yield whole(report)
         return
     missing = several(len(report.coverage), "reading")
     yield f"{missing} missing; the last known state stays, nothing in it is taken for deleted."

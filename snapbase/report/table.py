@@ -23,6 +23,7 @@ from snapbase.report.text import (
     rotation,
     several,
     verdict,
+    whole,
     whose,
 )
 
@@ -286,8 +287,7 @@ def _expected(page: _Page, report: Report) -> None:
 def _coverage(page: _Page, report: Report) -> None:
     page.rule("COVERAGE", "bold")
     if not report.coverage:
-        words = "Everything selected was read completely." if report.complete else "Not everything was read."
-        page.line(words, "", 2)
+        page.line(whole(report), "", 2)
         return
     by_reason: dict[tuple[str, str], list[str]] = {}
     for gap in report.coverage:

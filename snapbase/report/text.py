@@ -214,6 +214,11 @@ def origin(event: Attribution) -> str:
     return f"{address}, {'country unknown' if event.country == UNKNOWN else plain(event.country, 2)}"
 
 
+def whole(report: Report) -> str:
+    """What stands under coverage where there is no gap to tell of."""
+    return "Everything selected was read completely." if report.complete else "Not everything was read."
+
+
 def hole(gap: CoverageGap) -> str:
     """Which reading of which scope: `aws.ec2.snapshot list in 111122223333/eu-west-1, since run 2`."""
     scope = gap.coverage.scope

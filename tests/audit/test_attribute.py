@@ -184,6 +184,16 @@ def test_a_guardrail_that_fell_explains_what_stood_behind_it() -> None:
     assert told(finding("grant-worse", who=PUBLIC), fell, guards={SNAP: [settings]}) == [(fell.id, "window")]
 
 
+def test_a_key_that_was_destroyed_did_not_make_a_share_work() -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/backup"
+    opened, destroyed = event(Action.POLICY, key, minutes=10), event(Action.INHIBIT, key, minutes=20)
+
+    one = finding("grant-worse", who=THIEF)
+    assert told(one, opened, destroyed, guards={SNAP: [key]}) == [(opened.id, "window")]
+    assert told(one, destroyed, guards={SNAP: [key]}) == []
+    assert told(one, event(Action.INHIBIT, SNAP)) == []
+
+
 def test_azure_ids_in_any_case() -> None:
     address = "/subscriptions/S/resourceGroups/R/providers/Microsoft.Compute/snapshots/one"
     one = replace(finding("disappeared", address), cloud="azure")

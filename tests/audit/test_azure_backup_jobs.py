@@ -1,7 +1,6 @@
 """Azure Backup's jobs, of both kinds of vault, from the sandbox's own restores through the real pipeline."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from snapbase.operations.logs import READERS
 from snapbase.rules.jobs import joined
 from snapbase.sandbox.azure.activity import token
 from snapbase.sandbox.azure.clients import Writer
-from snapbase.sandbox.azure.server import TENANT, AzureSandbox
-from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
+from snapbase.sandbox.azure.server import TENANT
+from snapbase.sandbox.faults import Fault, FaultKind
 from snapbase.settings import AuditSection, AzureEntry, Config
 from snapbase.store import Store
 from tests.collect.azure.arm import GROUP, SUBSCRIPTION, Arm
@@ -36,25 +35,6 @@ MACHINE = f"{HERE}/Microsoft.Compute/virtualMachines/payments"
 DISK = f"{HERE}/Microsoft.Compute/disks/ledger"
 INTO = f"{HERE}/Microsoft.Compute/disks/taken"
 EVE = "eve@evil.example"
-
-
-@pytest.fixture(scope="module")
-def started() -> Iterator[AzureSandbox]:
-    sandbox = AzureSandbox(Switchboard())
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture
-def arm(started: AzureSandbox) -> Iterator[Arm]:
-    started.activity.clear()
-    started.estate.resources.clear()
-    started.page_size = 50
-    arm = Arm(started, started.url)
-    yield arm
-    arm.runtime.close()
-    started.switchboard.heal()
 
 
 def post(arm: Arm, address: str, body: dict[str, Any]) -> None:

@@ -29,27 +29,6 @@ BACKUP = "262044b1-e2ce-469f-a196-69ab7ada62d3"
 TAKE = {"access": "Read", "durationInSeconds": 60}
 
 
-@pytest.fixture(scope="module")
-def started() -> Iterator[AzureSandbox]:
-    sandbox = AzureSandbox(Switchboard())
-    sandbox.start()
-    yield sandbox
-    sandbox.stop()
-
-
-@pytest.fixture
-def arm(started: AzureSandbox) -> Iterator[Arm]:
-    """One server for all tests, its log and estate emptied for each."""
-    started.activity.clear()
-    started.estate.resources.clear()
-    started.estate.assignments.clear()
-    started.page_size = 50
-    arm = Arm(started, started.url)
-    yield arm
-    arm.runtime.close()
-    started.switchboard.heal()
-
-
 def writer(arm: Arm, **claims: str) -> Writer:
     """Somebody with a token of their own."""
     return Writer(arm.url, SUBSCRIPTION, token(**claims))

@@ -1,7 +1,5 @@
 """AWS Backup's jobs through the real SDK from the sandbox, whose own copies and restores are in its lists."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +19,6 @@ from snapbase.event import Action, ActorKind, Event, Result
 from snapbase.model import Outcome, Principal, PrincipalKind
 from snapbase.operations.logs import READERS
 from snapbase.sandbox.aws import backup_jobs, story
-from snapbase.sandbox.aws.server import AwsSandbox
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 
 ACCOUNT, REGION, OUTSIDER = story.MANAGEMENT, "us-east-1", story.OUTSIDER
@@ -64,18 +61,11 @@ class Amazon:
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Amazon]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-            patch.delenv(name, raising=False)
-        patch.setenv("AWS_CONFIG_FILE", os.devnull)
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        sandbox = AwsSandbox(switchboard := Switchboard())
-        amazon = Amazon(sandbox.start(), switchboard)
-        amazon.client().create_backup_vault(BackupVaultName="ours")
-        backup_jobs.vault_of(OUTSIDER, REGION, "loot")
-        yield amazon
-        sandbox.stop()
+def started(aws_url: str, switchboard: Switchboard) -> Amazon:
+    amazon = Amazon(aws_url, switchboard)
+    amazon.client().create_backup_vault(BackupVaultName="ours")
+    backup_jobs.vault_of(OUTSIDER, REGION, "loot")
+    return amazon
 
 
 @pytest.fixture
@@ -190,20 +180,10 @@ def test_every_page_is_read_and_each_job_is_one(amazon: Amazon) -> None:
     assert {operation for operation, _ in amazon.asked} == {"ListCopyJobs", "ListRestoreJobs"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "outcome"),
-    [
-        (FaultKind.DENIED, Outcome.DENIED),
-        (FaultKind.SCP_DENIED, Outcome.DENIED),
-        (FaultKind.THROTTLED, Outcome.THROTTLED),
-        (FaultKind.DISABLED, Outcome.DISABLED),
-        (FaultKind.ERROR, Outcome.FAILED),
-        (FaultKind.RESET, Outcome.FAILED),
-    ],
-)
 def test_a_list_that_cannot_be_read_is_said_and_hides_no_other(
-    amazon: Amazon, kind: FaultKind, outcome: Outcome
+    amazon: Amazon, refusal: tuple[FaultKind, Outcome]
 ) -> None:
+    kind, outcome = refusal
     copied(amazon)
     restored(amazon)
     amazon.switchboard.break_(Fault(kind, cloud="aws", operation="backup:ListCopyJobs"))

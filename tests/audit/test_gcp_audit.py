@@ -92,6 +92,18 @@ def test_keys_roles_and_guardrails() -> None:
     assert AUDIT_LOG.parse(other) is None
 
 
+@pytest.mark.parametrize(
+    ("state", "action"), [("DISABLED", Action.INHIBIT), ("ENABLED", Action.POLICY), ("", Action.INHIBIT)]
+)
+def test_a_version_of_a_key_that_is_enabled_again_harms_nothing(state: str, action: str) -> None:
+    key = "projects/acme-prod/locations/eu/keyRings/backups/cryptoKeys/ledger"
+    asked = {"cryptoKeyVersion": {"state": state} if state else {}}
+
+    found = parsed("UpdateCryptoKeyVersion", f"{key}/cryptoKeyVersions/3", asked, serviceName="cloudkms.googleapis.com")
+
+    assert (found.action, found.subjects, found.detail) == (action, (key,), state.lower())
+
+
 def test_an_export_names_its_bucket_and_a_schedule_its_retention() -> None:
     uri = {"body": {"exportContext": {"uri": "gs://loot/dump.sql"}}}
     exported = parsed("cloudsql.instances.export", "projects/acme-prod/instances/crm", uri)

@@ -14,7 +14,6 @@ from snapbase.errors import ConfigurationError
 from snapbase.event import Action, Event, Result
 from snapbase.model import SKIPPED, Outcome, Principal, PrincipalKind
 from snapbase.operations import audit
-from snapbase.operations.collect import collect
 from snapbase.operations.diff import against_run, diff, exit_code
 from snapbase.operations.logs import READERS
 from snapbase.sandbox.azure import roles
@@ -27,6 +26,7 @@ from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from snapbase.settings import AzureEntry, Config
 from snapbase.store import Store
 from tests.collect.azure.arm import SUBSCRIPTION, Arm
+from tests.observed import observe, since_first
 
 READ = "Microsoft.Insights/eventtypes/values/read"
 EVE, EVE_ID = "eve@evil.example", "eeeeeeee-0000-4000-8000-00000000000e"
@@ -133,11 +133,9 @@ def test_an_elevation_is_told_once_with_who_did_it(arm: Arm, store: Store) -> No
     config = Config(azure=(AzureEntry(endpoint=arm.url),))
     for act in (lambda: None, lambda: elevate(arm)):
         act()
-        collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event())
+        observe(store, config)
 
-    run = store.last_run()
-    assert run is not None
-    (found,) = diff(store, run, against_run(store, store.run(1))).findings
+    (found,) = since_first(store).findings
     assert (found.rule, found.subject.address) == ("inherited-share", "/")
     (event,) = found.attribution
     assert (event.actor, event.action) == (EVE, "Microsoft.Authorization/elevateAccess/action")
@@ -146,15 +144,13 @@ def test_an_elevation_is_told_once_with_who_did_it(arm: Arm, store: Store) -> No
 
 def test_an_elevation_that_was_taken_back_between_two_runs_is_told_by_its_events(arm: Arm, store: Store) -> None:
     config = Config(azure=(AzureEntry(endpoint=arm.url),))
-    collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event())
+    observe(store, config)
     elevate(arm)
     (own,) = [each for each in arm.sandbox.estate.assignments.values() if each["properties"]["scope"] == "/"]
     eve(arm).delete(own["id"], "2022-04-01")
-    collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event())
+    observe(store, config)
 
-    run = store.last_run()
-    assert run is not None
-    (found,) = diff(store, run, against_run(store, store.run(1))).findings
+    (found,) = since_first(store).findings
     assert "elevate" in " ".join(event.action for event in found.attribution)
     assert EVE in found.title
     assert found.rule == "unbaselined-share"
@@ -163,7 +159,7 @@ def test_an_elevation_that_was_taken_back_between_two_runs_is_told_by_its_events
 def test_left_out_on_purpose_it_is_no_hole_and_every_report_says_so(arm: Arm, store: Store) -> None:
     arm.switchboard.break_(Fault(FaultKind.DENIED, cloud="azure", account=TENANT, operation=READ))
     denied = Config(azure=(AzureEntry(endpoint=arm.url),))
-    collect(store, denied, Selection(), progress=lambda _: None, stop=threading.Event())
+    observe(store, denied)
     run = store.last_run()
     assert run is not None
     (gap,) = [gap for gap, _ in store.coverage(run.last_rev) if gap.scope.kind == LOG]
@@ -173,7 +169,7 @@ def test_left_out_on_purpose_it_is_no_hole_and_every_report_says_so(arm: Arm, st
     questions = asked(arm)
     left_out = Config(azure=(AzureEntry(endpoint=arm.url, skip=("azure.tenant-*",)),))
     for _ in range(2):
-        collect(store, left_out, Selection(), progress=lambda _: None, stop=threading.Event())
+        observe(store, left_out)
         run = store.last_run()
         assert run is not None
         report = diff(store, run, against_run(store, run))
@@ -181,7 +177,7 @@ def test_left_out_on_purpose_it_is_no_hole_and_every_report_says_so(arm: Arm, st
         assert f"Not read, because `skip` says so: {LOG}." in report.notes
     assert questions == []
 
-    collect(store, denied, Selection(), progress=lambda _: None, stop=threading.Event())
+    observe(store, denied)
     run = store.last_run()
     assert run is not None
     assert not diff(store, run, against_run(store, run)).complete
@@ -213,7 +209,7 @@ def test_a_name_that_is_nowhere_stops_before_anything_is_read(
 ) -> None:
     config = Config.model_validate(entry)
     for read in (
-        lambda: collect(store, config, Selection(), progress=lambda _: None, stop=threading.Event()),
+        lambda: observe(store, config),
         lambda: audit.fetch_alone(store, config, Selection(), stop=threading.Event()),
     ):
         with pytest.raises(ConfigurationError, match=rf"did you mean {near}"):

@@ -19,18 +19,25 @@ _MANAGED_KEY = "encrypted with a key that AWS manages: such a snapshot cannot be
 class Flavour:
     """The names that one of the two APIs uses."""
 
-    list_operation: str
-    listed: str
-    passes: tuple[str, ...]
-    """Snapshot types that need a pass of their own; the empty one is RDS's default, automated and manual."""
-    attribute_operation: str
-    attribute_result: str
-    attributes: str
-    identifier: str
-    arn: str
+    name: str
+    """`DBSnapshot` or `DBClusterSnapshot`, of which the names of operations and fields are made."""
     source: str
     lineage: str
     encrypted: str
+    passes: tuple[str, ...] = ("", "awsbackup")
+    """Snapshot types that need a pass of their own; the empty one is RDS's default, automated and manual."""
+
+    @property
+    def identifier(self) -> str:
+        return f"{self.name}Identifier"
+
+    @property
+    def arn(self) -> str:
+        return f"{self.name}Arn"
+
+    def pages(self, region: Region, **narrowing: Any) -> Iterator[dict[str, Any]]:
+        """Every snapshot of the list, 100 a page."""
+        return region.pages("rds", f"Describe{self.name}s", f"{self.name}s", MaxRecords=100, **narrowing)
 
 
 def read(region: Region, flavour: Flavour) -> Iterator[Observation]:
@@ -43,8 +50,7 @@ def read(region: Region, flavour: Flavour) -> Iterator[Observation]:
 def _listed(region: Region, flavour: Flavour) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for kind in flavour.passes:
-        narrowing = {"SnapshotType": kind} if kind else {}
-        for snapshot in region.pages("rds", flavour.list_operation, flavour.listed, MaxRecords=100, **narrowing):
+        for snapshot in flavour.pages(region, **({"SnapshotType": kind} if kind else {})):
             # Until then its creation time, part of its identity, is missing or moves.
             if snapshot.get("Status") == "creating" or not snapshot.get("SnapshotCreateTime"):
                 continue
@@ -65,8 +71,9 @@ def _observer(region: Region, flavour: Flavour) -> Callable[[dict[str, Any]], Ob
 
 
 def _grants(region: Region, flavour: Flavour, identifier: str) -> frozenset[Grant]:
-    answer = region.call("rds", flavour.attribute_operation, **{flavour.identifier: identifier})
-    attributes = (answer.get(flavour.attribute_result) or {}).get(flavour.attributes) or ()
+    name = f"{flavour.name}Attributes"
+    answer = region.call("rds", f"Describe{name}", **{flavour.identifier: identifier})
+    attributes = (answer.get(f"{name}Result") or {}).get(name) or ()
     values = [value for each in attributes if each["AttributeName"] == "restore" for value in each["AttributeValues"]]
     return frozenset(Grant(_principal(each), Access.RESTORE, "rds:restore") for each in values)
 

@@ -8,17 +8,7 @@ from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Scope
 
 CLUSTER = rds.Flavour(
-    list_operation="DescribeDBClusterSnapshots",
-    listed="DBClusterSnapshots",
-    passes=("", "awsbackup"),
-    attribute_operation="DescribeDBClusterSnapshotAttributes",
-    attribute_result="DBClusterSnapshotAttributesResult",
-    attributes="DBClusterSnapshotAttributes",
-    identifier="DBClusterSnapshotIdentifier",
-    arn="DBClusterSnapshotArn",
-    source="DBClusterIdentifier",
-    lineage="DbClusterResourceId",
-    encrypted="StorageEncrypted",
+    "DBClusterSnapshot", source="DBClusterIdentifier", lineage="DbClusterResourceId", encrypted="StorageEncrypted"
 )
 
 

@@ -20,8 +20,7 @@ def read(region: Region, _: Scope) -> Iterator[Observation]:
 
 
 def _listed(region: Region, flavour: Flavour) -> Iterator[dict[str, Any]]:
-    asked = {"SnapshotType": "shared", "MaxRecords": 100}
-    for snapshot in region.pages("rds", flavour.list_operation, flavour.listed, **asked):
+    for snapshot in flavour.pages(region, SnapshotType="shared"):
         if snapshot.get("SnapshotCreateTime") and _owner(flavour, snapshot) != region.account:
             yield snapshot
 

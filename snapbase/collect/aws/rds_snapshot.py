@@ -7,19 +7,7 @@ from snapbase.collect.aws.session import Region
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Scope
 
-INSTANCE = rds.Flavour(
-    list_operation="DescribeDBSnapshots",
-    listed="DBSnapshots",
-    passes=("", "awsbackup"),
-    attribute_operation="DescribeDBSnapshotAttributes",
-    attribute_result="DBSnapshotAttributesResult",
-    attributes="DBSnapshotAttributes",
-    identifier="DBSnapshotIdentifier",
-    arn="DBSnapshotArn",
-    source="DBInstanceIdentifier",
-    lineage="DbiResourceId",
-    encrypted="Encrypted",
-)
+INSTANCE = rds.Flavour("DBSnapshot", source="DBInstanceIdentifier", lineage="DbiResourceId", encrypted="Encrypted")
 
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:

@@ -1,50 +1,16 @@
-"""What the policies of Azure's two kinds of backup vault have in common: they are listed vault by vault, and say how
-long what they make is kept."""
+"""What the policies of Azure's two kinds of backup vault have in common: how long what they make is kept."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
-from snapbase.collect.azure.errors import Unread, is_gone
 from snapbase.collect.azure.fields import labels, moment, number, section, text
-from snapbase.collect.azure.generic import listed, optional
 from snapbase.collect.azure.managed import containers, incarnation, made_at
-from snapbase.collect.azure.session import Subscription
 from snapbase.model import Json, Resource, ResourceType
 
 _UNITS = {"d": 1, "w": 7, "m": 30, "y": 365}
 _DURATION = re.compile(r"P(\d+)([DWMY])", re.IGNORECASE)
 _DEPTH = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Vaults:
-    """Where one kind of vault is listed, and the policies of each."""
-
-    type: str
-    version: str
-
-    @property
-    def operations(self) -> tuple[str, str]:
-        return f"{self.type}/read", f"{self.type}/backupPolicies/read"
-
-    def policies(self, subscription: Subscription) -> Iterator[Mapping[str, Any]]:
-        """Every policy of every vault; without those of a vault that is deleted meanwhile."""
-        path = f"{subscription.uid}/providers/{self.type}"
-        vaults = optional(subscription, self.operations[0], path, self.version)
-        addresses = [address for vault in vaults if (address := text(vault.get("id")))]
-        for found in subscription.runtime.map(partial(self._of, subscription), addresses):
-            yield from found
-
-    def _of(self, subscription: Subscription, vault: str) -> list[Mapping[str, Any]]:
-        try:
-            return list(listed(subscription, self.operations[1], f"{vault}/backupPolicies", self.version))
-        except Unread as error:
-            if is_gone(error):
-                return []
-            raise
 
 
 def policy(

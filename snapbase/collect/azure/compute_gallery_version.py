@@ -9,7 +9,7 @@ from snapbase.collect.azure.compute_gallery import LIST_GALLERIES, galleries_of
 from snapbase.collect.azure.compute_gallery import resource_of as gallery_of
 from snapbase.collect.azure.errors import Unread, is_gone
 from snapbase.collect.azure.fields import flag, items, labels, lower, moment, section, text
-from snapbase.collect.azure.managed import group_and_name, incarnation, observe, shared_of
+from snapbase.collect.azure.managed import group_and_name, incarnation, observe_each
 from snapbase.collect.azure.roles import GALLERY
 from snapbase.collect.azure.session import Subscription
 from snapbase.collect.collector import Collector, Where
@@ -21,15 +21,9 @@ LIST_VERSIONS = "Microsoft.Compute/galleries/images/versions/read"
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every image version of every gallery of the subscription."""
-    shared = shared_of(subscription)
-    seen = set()
-    for gallery in galleries_of(subscription):
-        holder = gallery_of(gallery, scope.account)
-        for listed in _versions(subscription, holder.address):
-            resource = resource_of(listed, holder)
-            if resource.uid not in seen:
-                seen.add(resource.uid)
-                yield observe(resource, GALLERY, shared)
+    holders = (gallery_of(each, scope.account) for each in galleries_of(subscription))
+    versions = (resource_of(each, holder) for holder in holders for each in _versions(subscription, holder.address))
+    yield from observe_each(subscription, GALLERY, versions)
 
 
 def _versions(subscription: Subscription, gallery: str) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import flag, items, labels, lower, moment, number, section, text
-from snapbase.collect.azure.managed import containers, incarnation, made_at, observe, shared_of
+from snapbase.collect.azure.managed import containers, incarnation, made_at, observe_each
 from snapbase.collect.azure.roles import IMAGE
 from snapbase.collect.azure.session import Subscription
 from snapbase.collect.azure.urls import bare
@@ -17,14 +17,8 @@ LIST_IMAGES = "Microsoft.Compute/images/read"
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every managed image of the subscription."""
-    shared = shared_of(subscription)
-    seen = set()
-    for page in subscription.pages(LIST_IMAGES, subscription.compute.images.list):
-        for listed in page:
-            resource = resource_of(listed, scope.account)
-            if resource.uid not in seen:
-                seen.add(resource.uid)
-                yield observe(resource, IMAGE, shared)
+    pages = subscription.pages(LIST_IMAGES, subscription.compute.images.list)
+    return observe_each(subscription, IMAGE, (resource_of(each, scope.account) for page in pages for each in page))
 
 
 def resource_of(listed: Mapping[str, Any], account: str) -> Resource:

@@ -5,7 +5,7 @@ from typing import Any
 
 from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import labels, lower, section, text
-from snapbase.collect.azure.managed import containers, incarnation, made_at, observe, shared_of
+from snapbase.collect.azure.managed import containers, incarnation, made_at, observe_each
 from snapbase.collect.azure.roles import RESTORE_POINT
 from snapbase.collect.azure.session import Subscription
 from snapbase.collect.collector import Collector, Where
@@ -16,9 +16,8 @@ LIST_COLLECTIONS = "Microsoft.Compute/restorePointCollections/read"
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every restore point collection of the subscription."""
-    shared = shared_of(subscription)
-    for listed in collections_of(subscription):
-        yield observe(resource_of(listed, scope.account), RESTORE_POINT, shared)
+    found = collections_of(subscription)
+    yield from observe_each(subscription, RESTORE_POINT, (resource_of(each, scope.account) for each in found))
 
 
 def collections_of(subscription: Subscription) -> list[Mapping[str, Any]]:

@@ -9,24 +9,20 @@ from typing import Any
 
 from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import flag, lower, section
-from snapbase.collect.azure.generic import optional
-from snapbase.collect.azure.managed import observe, shared_of
+from snapbase.collect.azure.managed import observe_each
 from snapbase.collect.azure.roles import BACKUP_VAULT
 from snapbase.collect.azure.session import Subscription
-from snapbase.collect.azure.vaults import immutability, protects, state, vault
+from snapbase.collect.azure.vaults import Vaults, immutability, protects, state, vault
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Resource, Scope
 
-LIST_VAULTS = "Microsoft.DataProtection/backupVaults/read"
-_API = "2024-04-01"
+_VAULTS = Vaults("Microsoft.DataProtection/backupVaults", "2024-04-01")
 
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every backup vault of the subscription."""
-    path = f"{subscription.uid}/providers/Microsoft.DataProtection/backupVaults"
-    shared = shared_of(subscription)
-    for listed in optional(subscription, LIST_VAULTS, path, _API):
-        yield observe(resource_of(listed, scope.account), BACKUP_VAULT, shared)
+    found = _VAULTS.listed(subscription)
+    return observe_each(subscription, BACKUP_VAULT, (resource_of(each, scope.account) for each in found))
 
 
 def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
@@ -51,7 +47,7 @@ COLLECTOR = Collector(
     title="Backup vaults",
     where=frozenset({Where.GLOBAL}),
     read=read,
-    permissions=(LIST_VAULTS, *PERMISSIONS),
+    permissions=(_VAULTS.operation, *PERMISSIONS),
     calls=f"1 per page of vaults + {CALLS}",
     blind="The backup instances and recovery points in it, backup policies, resource guards of other tenants.",
 )

@@ -1,14 +1,25 @@
 """What the kinds below a resource group have in common: where they lie, who holds roles on them, their network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snapbase.collect.azure.assignments import Assignments, assignments_of
 from snapbase.collect.azure.errors import Unread, classify
-from snapbase.collect.azure.fields import choice, lower, section, text
+from snapbase.collect.azure.fields import choice, labels, lower, moment, number, section, text
 from snapbase.collect.azure.roles import Thing
 from snapbase.collect.azure.session import Subscription
-from snapbase.model import Access, Grant, Limits, Miss, Observation, Principal, PrincipalKind, Resource
+from snapbase.model import (
+    Access,
+    Grant,
+    Json,
+    Limits,
+    Miss,
+    Observation,
+    Principal,
+    PrincipalKind,
+    Resource,
+    ResourceType,
+)
 
 SAS = Grant(Principal(PrincipalKind.BEARER, "sas"), Access.READ, "azure:beginGetAccess")
 """A live download link. ARM tells only that there is one: not who asked for it, nor until when."""
@@ -41,6 +52,64 @@ def observe(
         return Observation(resource, None, Miss(miss.outcome, reason))
     grants = frozenset() if isinstance(shared, Miss) else shared.on(scope, thing)
     return Observation(resource, grants | frozenset(own))
+
+
+def observe_each(subscription: Subscription, thing: Thing, resources: Iterable[Resource]) -> Iterator[Observation]:
+    """Every resource once, with the roles held on it and a live SAS. Lists are not transactions: what is created or
+    deleted meanwhile moves others to another page."""
+    shared = shared_of(subscription)
+    seen = set()
+    for resource in resources:
+        if resource.uid not in seen:
+            seen.add(resource.uid)
+            live = resource.attributes.get("live_sas")
+            yield observe(resource, thing, shared, (SAS,) if live else (), "a SAS is live on it" if live else "")
+
+
+def storage(
+    listed: Mapping[str, Any],
+    account: str,
+    *,
+    source: str | None,
+    attributes: Mapping[str, Json],
+    facts: Mapping[str, Json] | None = None,
+    sort: str = ResourceType.SNAPSHOT,
+) -> Resource:
+    """A managed disk or snapshot: what both tell in the same fields (Compute REST API), and beside it what only its
+    kind tells. API versions before 2020 do not send uniqueId, which never comes back.
+
+    `encrypted` is always true: managed storage encrypts at rest, and `key` is the disk encryption set where the key is
+    the customer's.
+    """
+    properties = section(listed.get("properties"))
+    encryption = section(properties.get("encryption"))
+    address = text(listed.get("id")) or ""
+    return Resource(
+        uid=lower(properties.get("uniqueId")) or incarnation(address, properties.get("timeCreated")),
+        address=address,
+        type=sort,
+        name=text(listed.get("name")),
+        created_at=moment(properties.get("timeCreated")),
+        owner=account,
+        source=source,
+        encrypted=True,
+        key=lower(encryption.get("diskEncryptionSetId")),
+        guards=containers(address, account),
+        limits=network_limits(properties),
+        attributes={
+            "location": lower(listed.get("location")),
+            "sku": text(section(listed.get("sku")).get("name")),
+            **network_attributes(properties),
+            "data_access_auth_mode": choice(properties.get("dataAccessAuthMode"), "AzureActiveDirectory", "None"),
+            "encryption_type": text(encryption.get("type")),
+            "size_gb": number(properties.get("diskSizeGB")),
+            "os_type": text(properties.get("osType")),
+            "live_sas": is_live(listed) or None,  # a grant too; this shows it while the roles beside it cannot be read
+            **attributes,
+        },
+        facts=facts or {},
+        tags=labels(listed.get("tags")),
+    )
 
 
 def containers(address: str, account: str) -> tuple[str, ...]:

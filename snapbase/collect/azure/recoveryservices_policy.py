@@ -7,9 +7,10 @@ ProtectionPolicyResource and the kinds of its `properties`) name the fields.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from snapbase.collect.azure.backup_policies import Vaults, policy
+from snapbase.collect.azure.backup_policies import policy
 from snapbase.collect.azure.fields import number, section, text
 from snapbase.collect.azure.session import Subscription
+from snapbase.collect.azure.vaults import Vaults
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Resource, Scope
 
@@ -38,7 +39,7 @@ COLLECTOR = Collector(
     title="Backup policies of Recovery Services vaults",
     where=frozenset({Where.GLOBAL}),
     read=read,
-    permissions=_VAULTS.operations,
+    permissions=(_VAULTS.operation, _VAULTS.policy_operation),
     calls="1 per page of vaults + 1 per page of policies of each",
     blind="Which machines, disks and databases it protects, and who may change it, which the vault's roles say.",
     shares=False,

@@ -9,24 +9,20 @@ from typing import Any
 
 from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import choice, lower, section, text
-from snapbase.collect.azure.generic import optional
-from snapbase.collect.azure.managed import observe, shared_of
+from snapbase.collect.azure.managed import observe_each
 from snapbase.collect.azure.roles import VAULT
 from snapbase.collect.azure.session import Subscription
-from snapbase.collect.azure.vaults import immutability, protects, state, vault
+from snapbase.collect.azure.vaults import Vaults, immutability, protects, state, vault
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Resource, Scope
 
-LIST_VAULTS = "Microsoft.RecoveryServices/vaults/read"
-_API = "2024-04-01"
+_VAULTS = Vaults("Microsoft.RecoveryServices/vaults", "2024-04-01")
 
 
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every Recovery Services vault of the subscription."""
-    path = f"{subscription.uid}/providers/Microsoft.RecoveryServices/vaults"
-    shared = shared_of(subscription)
-    for listed in optional(subscription, LIST_VAULTS, path, _API):
-        yield observe(resource_of(listed, scope.account), VAULT, shared)
+    found = _VAULTS.listed(subscription)
+    return observe_each(subscription, VAULT, (resource_of(each, scope.account) for each in found))
 
 
 def resource_of(listed: Mapping[str, Any], account: str) -> Resource:
@@ -53,7 +49,7 @@ COLLECTOR = Collector(
     title="Recovery Services vaults",
     where=frozenset({Where.GLOBAL}),
     read=read,
-    permissions=(LIST_VAULTS, *PERMISSIONS),
+    permissions=(_VAULTS.operation, *PERMISSIONS),
     calls=f"1 per page of vaults + {CALLS}",
     blind="The recovery points in it, what is backed up at all, backup policies, resource guards of other tenants.",
 )

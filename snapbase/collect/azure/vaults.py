@@ -1,13 +1,52 @@
 """What Azure's two kinds of backup vault have in common: posture that decides what an intruder can do with backups."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from snapbase.collect.azure.errors import Unread, is_gone
 from snapbase.collect.azure.fields import choice, labels, lower, moment, section, text
+from snapbase.collect.azure.generic import listed, optional
 from snapbase.collect.azure.managed import containers, incarnation, made_at
+from snapbase.collect.azure.session import Subscription
 from snapbase.model import Json, Resource, ResourceType
 
 _STATES = ("Enabled", "Disabled", "PermanentlyDisabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Vaults:
+    """Where one kind of vault is listed, and the policies of each."""
+
+    type: str
+    version: str
+
+    @property
+    def operation(self) -> str:
+        return f"{self.type}/read"
+
+    @property
+    def policy_operation(self) -> str:
+        return f"{self.type}/backupPolicies/read"
+
+    def listed(self, subscription: Subscription) -> Iterator[Mapping[str, Any]]:
+        """Every vault of the subscription."""
+        return optional(subscription, self.operation, f"{subscription.uid}/providers/{self.type}", self.version)
+
+    def policies(self, subscription: Subscription) -> Iterator[Mapping[str, Any]]:
+        """Every policy of every vault; without those of a vault that is deleted meanwhile."""
+        addresses = [address for vault in self.listed(subscription) if (address := text(vault.get("id")))]
+        for found in subscription.runtime.map(partial(self._of, subscription), addresses):
+            yield from found
+
+    def _of(self, subscription: Subscription, vault: str) -> list[Mapping[str, Any]]:
+        try:
+            return list(listed(subscription, self.policy_operation, f"{vault}/backupPolicies", self.version))
+        except Unread as error:
+            if is_gone(error):
+                return []
+            raise
 
 
 def vault(listed: Mapping[str, Any], account: str, posture: Mapping[str, Json]) -> Resource:

@@ -6,6 +6,7 @@ from typing import Any
 from snapbase.collect.collector import CloudDescriptor, Target, Where
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, classify, miss
 from snapbase.collect.gcp.hierarchy import Hierarchy
+from snapbase.collect.gcp.resource import Api, listed
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project, Session
 from snapbase.collect.runtime import Runtime
 from snapbase.errors import CredentialsError
@@ -109,13 +110,7 @@ class GcpConnection:
 
 def regions(project: Project) -> list[str]:
     """The names of all that Compute Engine has; raises `CallFailed` and `ListTruncated`."""
-    client = project.session.compute("RegionsClient")
-
-    def ask(token: str) -> Any:
-        request = {"project": project.id, "max_results": PAGE, "page_token": token}
-        return client.list(request=request, **UNRETRIED)
-
-    return [each.name for page in project.pages("compute.regions.list", "global", ask) for each in page.items]
+    return [each.name for each in listed(project, Api("RegionsClient", "regions"), "global")]
 
 
 CLOUD = CloudDescriptor(name=Cloud.GCP, title="Google Cloud", connect=GcpConnection, classify=classify)

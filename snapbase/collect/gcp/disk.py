@@ -5,20 +5,7 @@ from typing import Any
 
 from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.errors import Unread
-from snapbase.collect.gcp.resource import (
-    Api,
-    Encryption,
-    aggregated,
-    described,
-    failed,
-    full_name,
-    guards,
-    instant,
-    known,
-    observe,
-    policies,
-    root,
-)
+from snapbase.collect.gcp.resource import Api, Encryption, aggregated, compute_resource, observe, policies, root
 from snapbase.collect.gcp.roles import DISK
 from snapbase.collect.gcp.session import Project
 from snapbase.model import Miss, Observation, Resource, ResourceType, Scope
@@ -45,29 +32,14 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
 
 def _resource(project: Project, place: str, disk: Any) -> Resource:
     """Who has it attached, and since when, changes with every restart and is left out."""
-    path = root(project, place, "disks")
-    encryption = Encryption.of(disk.disk_encryption_key)
-    attributes = {
-        "status": failed(disk.status),
-        "architecture": disk.architecture,
-        "disk_size_gb": disk.size_gb,
-        "encryption": encryption.name,
-    }
-    return Resource(
-        uid=f"{path}/{disk.id}",
-        address=f"{path}/{disk.name}",
-        type=ResourceType.DISK,
-        name=disk.name,
-        created_at=instant(disk.creation_timestamp),
-        owner=project.id,
-        source=full_name(disk.source_snapshot or disk.source_image or disk.source_disk or disk.source_instant_snapshot),
-        encrypted=True,
-        key=encryption.key,
-        guards=guards(project, encryption.key),
-        limits=encryption.limits,
-        attributes=known(attributes),
-        facts=known({"description": described(disk.description)}),
-        tags=dict(disk.labels),
+    return compute_resource(
+        project,
+        root(project, place, "disks"),
+        disk,
+        Encryption.of(disk.disk_encryption_key),
+        source=disk.source_snapshot or disk.source_image or disk.source_disk or disk.source_instant_snapshot,
+        attributes={"architecture": disk.architecture, "disk_size_gb": disk.size_gb},
+        sort=ResourceType.DISK,
     )
 
 

@@ -4,70 +4,40 @@ from collections.abc import Iterator
 from typing import Any
 
 from snapbase.collect.collector import Collector, Where
-from snapbase.collect.gcp.resource import (
-    Api,
-    Encryption,
-    described,
-    failed,
-    full_name,
-    guards,
-    instant,
-    known,
-    observe,
-    policies,
-    root,
-)
+from snapbase.collect.gcp.resource import Api, Encryption, compute_resource, listed, observe, policies, root
 from snapbase.collect.gcp.roles import IMAGE
-from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
+from snapbase.collect.gcp.session import Project
 from snapbase.model import Observation, Resource, Scope
 
 _APIS = {"global": Api("ImagesClient", "images")}
 
 
 def _read(project: Project, scope: Scope) -> Iterator[Observation]:
-    client = project.session.compute("ImagesClient")
-
-    def page(token: str) -> Any:
-        request = {"project": project.id, "max_results": PAGE, "page_token": token}
-        return client.list(request=request, **UNRETRIED)
-
-    pages = project.pages("compute.images.list", scope.location, page)
-    resources = (_resource(project, each) for listed in pages for each in listed.items)
+    resources = (_resource(project, each) for each in listed(project, _APIS["global"], scope.location))
     return observe(project, policies(project, _APIS), IMAGE, resources)
 
 
 def _resource(project: Project, image: Any) -> Resource:
-    path = root(project, "global", "images")
-    encryption = Encryption.of(image.image_encryption_key)
     attributes = {
-        "status": failed(image.status),
         "family": image.family,
         "deprecated": image.deprecated.state,
         "storage_locations": sorted(image.storage_locations),
         "architecture": image.architecture,
         "disk_size_gb": image.disk_size_gb,
-        "encryption": encryption.name,
     }
     facts = {
-        "description": described(image.description),
         "source_disk_id": image.source_disk_id,
         "source_image_id": image.source_image_id,
         "source_snapshot_id": image.source_snapshot_id,
     }
-    return Resource(
-        uid=f"{path}/{image.id}",
-        address=f"{path}/{image.name}",
-        name=image.name,
-        created_at=instant(image.creation_timestamp),
-        owner=project.id,
-        source=full_name(image.source_disk or image.source_snapshot or image.source_image or image.raw_disk.source),
-        encrypted=True,
-        key=encryption.key,
-        guards=guards(project, encryption.key),
-        limits=encryption.limits,
-        attributes=known(attributes),
-        facts=known(facts),
-        tags=dict(image.labels),
+    return compute_resource(
+        project,
+        root(project, "global", "images"),
+        image,
+        Encryption.of(image.image_encryption_key),
+        source=image.source_disk or image.source_snapshot or image.source_image or image.raw_disk.source,
+        attributes=attributes,
+        facts=facts,
     )
 
 

@@ -4,19 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from snapbase.collect.collector import Collector, Where
-from snapbase.collect.gcp.resource import (
-    Api,
-    aggregated,
-    described,
-    failed,
-    full_name,
-    guards,
-    instant,
-    known,
-    observe,
-    policies,
-    root,
-)
+from snapbase.collect.gcp.resource import Api, Encryption, aggregated, compute_resource, observe, policies, root
 from snapbase.collect.gcp.roles import INSTANT_SNAPSHOT
 from snapbase.collect.gcp.session import Project
 from snapbase.model import Observation, Resource, Scope
@@ -35,29 +23,15 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
 
 
 def _resource(project: Project, place: str, snapshot: Any) -> Resource:
-    path = root(project, place, "instantSnapshots")
-    attributes = {
-        "status": failed(snapshot.status),
-        "architecture": snapshot.architecture,
-        "disk_size_gb": snapshot.disk_size_gb,
-    }
-    facts = {
-        "description": described(snapshot.description),
-        "source_disk_id": snapshot.source_disk_id,
-        "source_group_id": snapshot.source_instant_snapshot_group_id,
-    }
-    return Resource(
-        uid=f"{path}/{snapshot.id}",
-        address=f"{path}/{snapshot.name}",
-        name=snapshot.name,
-        created_at=instant(snapshot.creation_timestamp),
-        owner=project.id,
-        source=full_name(snapshot.source_disk),
-        encrypted=True,
-        guards=guards(project, None),
-        attributes=known(attributes),
-        facts=known(facts),
-        tags=dict(snapshot.labels),
+    group = snapshot.source_instant_snapshot_group_id
+    return compute_resource(
+        project,
+        root(project, place, "instantSnapshots"),
+        snapshot,
+        Encryption(),
+        source=snapshot.source_disk,
+        attributes={"architecture": snapshot.architecture, "disk_size_gb": snapshot.disk_size_gb},
+        facts={"source_disk_id": snapshot.source_disk_id, "source_group_id": group},
     )
 
 

@@ -8,8 +8,8 @@ from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.cloud import regions
 from snapbase.collect.gcp.errors import CallFailed, ListTruncated, Unread, miss
 from snapbase.collect.gcp.key_policies import RINGS, Key, KeyPolicies
-from snapbase.collect.gcp.resource import Api, Encryption, aggregated, instant, known
-from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
+from snapbase.collect.gcp.resource import Api, Encryption, aggregated, instant, known, listed
+from snapbase.collect.gcp.session import Project
 from snapbase.model import Limits, Miss, Observation, Resource, ResourceType, Scope
 
 _GLOBAL = (
@@ -38,7 +38,7 @@ def _read(project: Project, scope: Scope) -> Iterator[Observation]:
 def _lists(project: Project, location: str, missed: list[Miss]) -> Iterator[set[str]]:
     """The names of keys in each list, as far as it can be read."""
     for api, field in _GLOBAL:
-        yield _named(_listed(project, api, location), field, missed)
+        yield _named(listed(project, api, location), field, missed)
     yield _named((disk for _, disk in _disks(project, location)), "disk_encryption_key", missed)
     try:
         places = regions(project)
@@ -47,24 +47,13 @@ def _lists(project: Project, location: str, missed: list[Miss]) -> Iterator[set[
         return
 
     def regional(region: str) -> set[str]:
-        return _named(_listed(project, _REGIONAL, region), "snapshot_encryption_key", missed)
+        return _named(listed(project, _REGIONAL, region), "snapshot_encryption_key", missed)
 
     yield from project.runtime.map(regional, places)
 
 
 def _disks(project: Project, location: str) -> Iterator[tuple[str, Any]]:
     return aggregated(project, location, Api("DisksClient", "disks"), "disks")
-
-
-def _listed(project: Project, api: Api, location: str) -> Iterator[Any]:
-    client = project.session.compute(api.client)
-    where = {"project": project.id} if location == "global" else {"project": project.id, "region": location}
-
-    def page(token: str) -> Any:
-        return client.list(request={**where, "max_results": PAGE, "page_token": token}, **UNRETRIED)
-
-    for listed in project.pages(f"compute.{api.name}.list", location, page):
-        yield from listed.items
 
 
 def _named(items: Iterable[Any], field: str, missed: list[Miss]) -> set[str]:

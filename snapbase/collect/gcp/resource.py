@@ -9,7 +9,7 @@ from snapbase.collect.gcp.errors import CallFailed, ListTruncated, miss
 from snapbase.collect.gcp.policy import grants
 from snapbase.collect.gcp.roles import Reach
 from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
-from snapbase.model import Limits, Observation, Resource
+from snapbase.model import Json, Limits, Observation, Resource, ResourceType
 
 POLICY_VERSION = 3
 """Older versions of a policy come without their conditions (IAM documentation, policy versions)."""
@@ -23,8 +23,8 @@ _ROOT = "//compute.googleapis.com/"
 class Encryption:
     """How a snapshot or an image is encrypted; Google always does."""
 
-    name: str
-    """`google`, `cmek` (a key in Cloud KMS) or `csek` (a key that only the customer holds)."""
+    name: str | None = None
+    """`google`, `cmek` (a key in Cloud KMS) or `csek` (a key that only the customer holds); None: not told."""
     key: str | None = None
     limits: Limits | None = None
 
@@ -46,6 +46,38 @@ class Api:
     """Class of google-cloud-compute: `RegionSnapshotsClient`."""
     name: str
     """As in its operations: `regionSnapshots`."""
+
+
+def compute_resource(
+    project: Project,
+    path: str,
+    each: Any,
+    encryption: Encryption,
+    *,
+    source: str,
+    attributes: Mapping[str, Json],
+    facts: Mapping[str, Json] | None = None,
+    origin: str | None = None,
+    sort: str = ResourceType.SNAPSHOT,
+) -> Resource:
+    """A disk or one of its copies: what all of them tell in the same fields, and beside it what only its kind tells."""
+    return Resource(
+        uid=f"{path}/{each.id}",
+        address=f"{path}/{each.name}",
+        type=sort,
+        name=each.name,
+        created_at=instant(each.creation_timestamp),
+        owner=project.id,
+        source=full_name(source),
+        origin=origin,
+        encrypted=True,
+        key=encryption.key,
+        guards=guards(project, encryption.key),
+        limits=encryption.limits,
+        attributes=known({"status": failed(each.status), **attributes, "encryption": encryption.name}),
+        facts=known({"description": described(each.description), **(facts or {})}),
+        tags=dict(each.labels),
+    )
 
 
 def policies(project: Project, apis: Mapping[str, Api]) -> Callable[[Resource], Any]:
@@ -74,7 +106,7 @@ def observe(
     """
     broken: list[CallFailed | ListTruncated] = []
 
-    def listed() -> Iterator[Resource]:
+    def unbroken() -> Iterator[Resource]:
         try:
             yield from resources
         except (CallFailed, ListTruncated) as error:
@@ -90,9 +122,21 @@ def observe(
         except CallFailed as error:
             return Observation(resource, grants=None, miss=miss(error))
 
-    yield from (seen for seen in project.runtime.map(read, listed()) if seen is not None)
+    yield from (seen for seen in project.runtime.map(read, unbroken()) if seen is not None)
     if broken:
         raise broken[0]
+
+
+def listed(project: Project, api: Api, location: str) -> Iterator[Any]:
+    """Everything in the list of a project, or in that of one of its regions."""
+    client = project.session.compute(api.client)
+    where = {"project": project.id} if location == "global" else {"project": project.id, "region": location}
+
+    def page(token: str) -> Any:
+        return client.list(request={**where, "max_results": PAGE, "page_token": token}, **UNRETRIED)
+
+    for answer in project.pages(f"compute.{api.name}.list", location, page):
+        yield from answer.items
 
 
 def aggregated(project: Project, location: str, api: Api, field: str) -> Iterator[tuple[str, Any]]:
@@ -103,8 +147,8 @@ def aggregated(project: Project, location: str, api: Api, field: str) -> Iterato
         request = {"project": project.id, "max_results": PAGE, "page_token": token}
         return client.aggregated_list(request=request, **UNRETRIED)
 
-    for listed in project.pages(f"compute.{api.name}.aggregatedList", location, page):
-        for scope, part in sorted(listed.items.items()):
+    for answer in project.pages(f"compute.{api.name}.aggregatedList", location, page):
+        for scope, part in sorted(answer.items.items()):
             yield from ((scope, each) for each in getattr(part, field))
 
 

@@ -7,18 +7,15 @@ from snapbase.collect.collector import Collector, Where
 from snapbase.collect.gcp.resource import (
     Api,
     Encryption,
-    described,
-    failed,
+    compute_resource,
     full_name,
-    guards,
-    instant,
-    known,
+    listed,
     observe,
     policies,
     root,
 )
 from snapbase.collect.gcp.roles import SNAPSHOT
-from snapbase.collect.gcp.session import PAGE, UNRETRIED, Project
+from snapbase.collect.gcp.session import Project
 from snapbase.model import Observation, Resource, Scope
 
 _APIS = {
@@ -29,54 +26,35 @@ _APIS = {
 
 def _read(project: Project, scope: Scope) -> Iterator[Observation]:
     """`snapshots.list` holds the global ones only; regional ones are listed region by region."""
-    if scope.location == "global":
-        api, where = _APIS["global"], {"project": project.id}
-    else:
-        api, where = _APIS["regions"], {"project": project.id, "region": scope.location}
-    client = project.session.compute(api.client)
-
-    def page(token: str) -> Any:
-        return client.list(request={**where, "max_results": PAGE, "page_token": token}, **UNRETRIED)
-
-    pages = project.pages(f"compute.{api.name}.list", scope.location, page)
-    resources = (_resource(project, scope.location, each) for listed in pages for each in listed.items)
+    place = "global" if scope.location == "global" else f"regions/{scope.location}"
+    found = listed(project, _APIS[place.partition("/")[0]], scope.location)
+    resources = (_resource(project, place, each) for each in found)
     return observe(project, policies(project, _APIS), SNAPSHOT, resources)
 
 
-def _resource(project: Project, location: str, snapshot: Any) -> Resource:
+def _resource(project: Project, place: str, snapshot: Any) -> Resource:
     """Sizes in storage, label fingerprints and the way to READY change by themselves and are left out."""
-    path = root(project, "global" if location == "global" else f"regions/{location}", "snapshots")
-    encryption = Encryption.of(snapshot.snapshot_encryption_key)
     attributes = {
-        "status": failed(snapshot.status),
         "snapshot_type": snapshot.snapshot_type,
         "storage_locations": sorted(snapshot.storage_locations),
         "architecture": snapshot.architecture,
         "disk_size_gb": snapshot.disk_size_gb,
-        "encryption": encryption.name,
     }
     facts = {
         "chain_name": snapshot.chain_name,
-        "description": described(snapshot.description),
         "source_disk_id": snapshot.source_disk_id,
         "source_instant_snapshot_id": snapshot.source_instant_snapshot_id,
         "source_snapshot_schedule_policy_id": snapshot.source_snapshot_schedule_policy_id,
     }
-    return Resource(
-        uid=f"{path}/{snapshot.id}",
-        address=f"{path}/{snapshot.name}",
-        name=snapshot.name,
-        created_at=instant(snapshot.creation_timestamp),
-        owner=project.id,
-        source=full_name(snapshot.source_disk or snapshot.source_instant_snapshot),
+    return compute_resource(
+        project,
+        root(project, place, "snapshots"),
+        snapshot,
+        Encryption.of(snapshot.snapshot_encryption_key),
+        source=snapshot.source_disk or snapshot.source_instant_snapshot,
         origin=_origin(snapshot),
-        encrypted=True,
-        key=encryption.key,
-        guards=guards(project, encryption.key),
-        limits=encryption.limits,
-        attributes=known(attributes),
-        facts=known(facts),
-        tags=dict(snapshot.labels),
+        attributes=attributes,
+        facts=facts,
     )
 
 

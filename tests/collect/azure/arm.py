@@ -8,7 +8,6 @@ from typing import Any
 from snapbase.collect.azure import compute_snapshot, rbac
 from snapbase.collect.azure.session import AzureConnection
 from snapbase.collect.collector import Collector, Target, collectors
-from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
 from snapbase.model import Grant, Observation, Scope
 from snapbase.sandbox.azure.answers import Answer
@@ -17,21 +16,12 @@ from snapbase.sandbox.azure.estate import Body
 from snapbase.sandbox.azure.server import SUBSCRIPTIONS, AzureSandbox
 from snapbase.sandbox.faults import Fault, FaultKind, Switchboard
 from snapbase.settings import AzureEntry
+from tests.collect.waiting import runtime
 
 SUBSCRIPTION = SUBSCRIPTIONS[0]
 GROUP = "rg-one"
 HERE = f"/subscriptions/{SUBSCRIPTION}"
 WHO = "00000000-0000-4000-8000-0000000000ff"
-
-
-def _runtime() -> Runtime:
-    """Three attempts; waiting moves the limiter's clock and nothing else."""
-    now = [0.0]
-
-    def wait(seconds: float) -> None:
-        now[0] += seconds
-
-    return Runtime(threads=2, limiter=Limiter(attempts=3, clock=lambda: now[0], sleep=wait))
 
 
 @dataclass
@@ -40,7 +30,7 @@ class Arm:
 
     sandbox: AzureSandbox
     url: str
-    runtime: Runtime = field(default_factory=_runtime)
+    runtime: Runtime = field(default_factory=runtime)
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.url, SUBSCRIPTION)
@@ -59,7 +49,7 @@ class Arm:
     def read(self, collector: Collector) -> list[Observation]:
         """What a new run reads of one kind in the first subscription."""
         self.runtime.close()
-        self.runtime = _runtime()
+        self.runtime = runtime()
         target = self.target()
         return list(collector.read(target.handle, Scope("azure", target.account, target.location, collector.kind)))
 

@@ -8,13 +8,13 @@ import pytest
 
 from snapbase.collect.collector import Collector, Target
 from snapbase.collect.gcp.cloud import CLOUD
-from snapbase.collect.limit import Limiter
 from snapbase.collect.runtime import Runtime
 from snapbase.model import Grant, Miss, Observation, Scope
 from snapbase.sandbox.faults import Fault, FaultKind
 from snapbase.sandbox.gcp.estate import ORGANIZATION, Shelf
 from snapbase.sandbox.gcp.server import GcpSandbox
 from snapbase.settings import GcpEntry
+from tests.collect.waiting import runtime
 
 PROJECT = "prod-data"
 SNAPSHOTS = Shelf(PROJECT, "global", "snapshots")
@@ -29,23 +29,13 @@ ABOVE = tuple(f"//cloudresourcemanager.googleapis.com/{name}" for name in (FOLDE
 EVE = "user:eve@evil.example"
 
 
-def _runtime() -> Runtime:
-    """Three attempts, on a clock that only waiting moves."""
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    return Runtime(threads=2, limiter=Limiter(attempts=3, clock=lambda: now[0], sleep=sleep))
-
-
 @dataclass
 class Google:
     """A running sandbox with one project, and a reader's runtime."""
 
     sandbox: GcpSandbox
     url: str
-    runtime: Runtime = field(default_factory=_runtime)
+    runtime: Runtime = field(default_factory=runtime)
 
     def __post_init__(self) -> None:
         self.sandbox.estate.add_folder("Prod", ORGANIZATION, number="7")
