@@ -103,8 +103,8 @@ class _Layer:
     state: State | None
     absence_known: bool
     trust_id: int
-    rev: int
-    """The pin's; 0: the baseline's, as with the list."""
+    rev: int | None
+    """The pin's; None: the baseline's."""
     ended: Approval | None
 
 
@@ -257,7 +257,7 @@ def _layer(candidate: Candidate, entry: str, at: datetime) -> _Layer:
             ended = ended or pin.approval
             continue
         return _Layer(pinned.state, pinned.absence_known, pin.trust_id or 0, pin.rev, ended)
-    return _Layer(candidate.before, candidate.absence_known, 0, 0, ended)
+    return _Layer(candidate.before, candidate.absence_known, 0, None, ended)
 
 
 def covers(pinned: str, entry: str) -> bool:

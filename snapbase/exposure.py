@@ -114,14 +114,15 @@ class Court:
     def __init__(self, sides: Sides) -> None:
         self.sides = sides
         self.now = Judge(sides.after.trust, sides.after.guards, sides.at.date())
-        self._then: dict[tuple[int, int], Judge] = {}
+        self._then: dict[tuple[int, int | None], Judge] = {}
 
-    def then(self, trust_id: int, rev: int) -> Judge:
-        """By the row of a pin's trust list and the pin's revision; 0: as the baseline was approved."""
+    def then(self, trust_id: int, rev: int | None) -> Judge:
+        """By the row of a pin's trust list (0: the baseline's) and the pin's revision (None: as of the baseline)."""
         found = self._then.get((trust_id, rev))
         if found is None:
             sides, before = self.sides, self.sides.before
-            trust, guards = sides.pinned.get(trust_id, before.trust), sides.guards.get(rev, before.guards)
+            trust = sides.pinned.get(trust_id, before.trust)
+            guards = before.guards if rev is None else sides.guards.get(rev, before.guards)
             found = self._then[trust_id, rev] = Judge(trust, guards, sides.approved_at.date())
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, exists, func, literal, or_, select, union_all
 
 from snapbase.diff import PRESENCE, WHOLE, Candidate, PinnedState
 from snapbase.model import Pin, Principal, Scope
@@ -38,7 +38,8 @@ def changes(
     ids = _touched(connection, before, after, live)
     ids |= held_by(connection, after, principals)
     guards = _guards_moved(connection, after)
-    ids |= _behind(connection, after, [uid for uid, rev in guards.items() if rev > before])
+    if before:  # as of the beginning no grant was approved, so none is worth more by now
+        ids |= _behind(connection, after, [uid for uid, rev in guards.items() if rev > before])
     if live is not None:
         ids |= _moved_since_pinned(connection, after, live)
         ids |= _pinned_behind(connection, after, live, guards)
@@ -72,12 +73,17 @@ def _unapproved(query: Select[Any], moved: Any, live: ColumnElement[bool] | None
     if live is None:
         return query
     table, resource, pin, principal = moved.table, tables.resource, tables.pin, tables.principal
-    entries: tuple[ColumnElement[str], ...] = (literal(WHOLE), literal(PRESENCE))
     query = query.join(resource, resource.c.id == table.c.resource_id)
     if table is tables.grant:
         query = query.join(principal, principal.c.id == table.c.principal_id)
-        entries = (literal(WHOLE), _entry())
-    later = exists().where(pin.c.subject == resource.c.uid, pin.c.rev >= moved, pin.c.entry.in_(entries), live)
+        approves = pin.c.entry == _entry()
+    else:
+        # Who approves that it is there, and what it is, has not approved what its grants are worth by that.
+        shared = exists().where(tables.grant.c.resource_id == resource.c.id, tables.grant.c.closed.is_(None))
+        approves = and_(pin.c.entry == PRESENCE, ~shared)
+    later = exists().where(
+        pin.c.subject == resource.c.uid, pin.c.rev >= moved, or_(pin.c.entry == WHOLE, approves), live
+    )
     return query.where(~later)
 
 
@@ -105,20 +111,16 @@ def _moved_since_pinned(connection: Connection, after: int, live: ColumnElement[
 
 
 def _guards_moved(connection: Connection, after: int) -> dict[str, int]:
-    """When each guardrail in front of anything came, went or became another for the last time."""
-    resource, version, fences = tables.resource, tables.version, _fences()
-    found: dict[str, int] = {}
-    for column in (version.c.opened, version.c.closed):
-        query = (
-            select(resource.c.uid, func.max(column))
-            .join_from(fences, resource, resource.c.uid == fences.c.guard)
-            .join(version, version.c.resource_id == resource.c.id)
-            .where(column <= after)
-            .group_by(resource.c.uid)
-        )
-        for uid, rev in connection.execute(query):
-            found[uid] = max(rev, found.get(uid, 0))
-    return found
+    """When anything of each guardrail in front of something, or of who may act in it, was seen to change last."""
+    resource, fences = tables.resource, _fences()
+    behind = select(resource.c.uid).join_from(fences, resource, resource.c.uid == fences.c.guard)
+    marks = [behind.add_columns(resource.c.first_shared.label("rev"))]
+    for table in (tables.version, tables.grant, tables.unread):
+        of_guard = behind.join(table, table.c.resource_id == resource.c.id)
+        marks += [of_guard.add_columns(column.label("rev")) for column in (table.c.opened, table.c.closed)]
+    every = union_all(*marks).subquery()
+    query = select(every.c.uid, func.max(every.c.rev)).where(every.c.rev <= after).group_by(every.c.uid)
+    return dict(connection.execute(query).tuples().all())
 
 
 def _fences() -> CTE:
@@ -149,18 +151,18 @@ def _pinned_behind(
 ) -> set[int]:
     """Pinned resources behind a guardrail that became another since their approval."""
     resource, pin, version, guard = tables.resource, tables.pin, tables.version, tables.profile_guard
+    lowest = connection.execute(select(func.min(pin.c.rev)).where(live)).scalar() or 0
     found: set[int] = set()
-    for rev in connection.scalars(select(pin.c.rev).where(live).distinct()).all():
-        fences = [uid for uid, moved in guards.items() if moved > rev]
-        for part in chunks(fences, _PART):
-            query = (
-                select(resource.c.id)
-                .join_from(pin, resource, resource.c.uid == pin.c.subject)
-                .join(version, and_(version.c.resource_id == resource.c.id, alive(version, after)))
-                .join(guard, guard.c.profile_id == version.c.profile_id)
-                .where(live, pin.c.rev == rev, among(connection, guard.c.guard, part))
-            )
-            found |= set(connection.scalars(query))
+    for part in chunks((uid for uid, rev in guards.items() if rev > lowest), _PART):
+        query = (
+            select(resource.c.id, guard.c.guard, func.min(pin.c.rev))
+            .join_from(pin, resource, resource.c.uid == pin.c.subject)
+            .join(version, and_(version.c.resource_id == resource.c.id, alive(version, after)))
+            .join(guard, guard.c.profile_id == version.c.profile_id)
+            .where(live, among(connection, guard.c.guard, part))
+            .group_by(resource.c.id, guard.c.guard)
+        )
+        found |= {row_id for row_id, uid, rev in connection.execute(query) if guards[uid] > rev}
     return found
 
 

@@ -160,12 +160,12 @@ def _shared(profile: str) -> dict[str, Any]:
     return {**body, "guards": tuple(body["guards"]), "limits": limits or None}
 
 
-@lru_cache(maxsize=4096)
 def approval_of(line: int, by: str, at: str, reason: str, ticket: str, until: str | None) -> Approval:
     """Out of the columns of a line of the approval log, or of a pin."""
     return Approval(by, moment(at), reason, ticket, optional_moment(until), line)
 
 
+@lru_cache(maxsize=4096)
 def grant_of(kind: str, key: str, access: str, mechanism: str, condition: str, expires: str) -> Grant:
     """A stored grant; thousands of resources are held by few on the same terms."""
     return Grant(Principal(kind, key), access, mechanism, condition, optional_moment(expires))

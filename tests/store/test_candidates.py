@@ -28,6 +28,9 @@ __all__ = ["fresh"]
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 KEYS = Scope("aws", "111122223333", "eu-west-1", "aws.kms.key")
 TRUST = b'{"own": ["111122223333"], "entries": []}'
+PLACES = (EUROPE, AMERICA, Scope("aws", "444455556666", "eu-west-1", "aws.rds.snapshot"))
+Thing = tuple[int, bool, Limits | None, frozenset[Grant] | None]
+"""Value, whether it lies behind the key, its own limits, and who holds what."""
 CLOSED, OPEN = Limits(admits=("111122223333",)), Limits(admits=(OUTSIDER.id,))
 
 
@@ -118,6 +121,40 @@ def test_of_a_guardrail_that_several_scopes_see_the_last_change_counts(desk: Des
     assert share.change.type == "grant-worse"
 
 
+def test_what_was_held_back_from_the_first_approval_takes_no_wall_from_the_others(desk: Desk) -> None:
+    """A pin as of the beginning was taken for the baseline: its grants were judged as if no wall had ever stood."""
+    public = seen(snapshot("b"), {grant(PUBLIC)})
+    found = desk.collect(_shared(KEY), public, key=CLOSED).findings
+    desk.approve(excepted=tuple(each.id for each in found if each.rule == "public-share"))
+
+    report = desk.collect(_shared(KEY), public, key=OPEN)
+
+    assert sorted((each.change.type, each.subject.name) for each in report.findings) == [
+        ("grant-added", "b"),
+        ("grant-worse", "a"),
+    ]
+
+
+def test_that_one_is_there_approves_nothing_of_what_another_view_of_it_is_worth(desk: Desk) -> None:
+    desk.collect(_shared(KEY), key=CLOSED)
+    _elsewhere(desk)
+    desk.approve()
+    desk.collect(_shared())
+    report = _elsewhere(desk, seen(snapshot("a")))
+
+    appeared = [each.id for each in report.findings if each.change.type == "appeared"]
+
+    assert {each.change.type for each in report.findings} == {"appeared", "grant-worse"}
+    assert {each.change.type for each in desk.approve(appeared).findings} == {"grant-worse"}
+
+
+def _elsewhere(desk: Desk, *observations: Observation) -> Report:
+    number = desk.store.begin_run("", "", minute(desk.tick()))
+    desk.store.record(number, reading(AMERICA, desk.tick(), observations))
+    desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+    return desk.report()
+
+
 def test_that_a_share_works_by_now_can_be_approved_by_itself(desk: Desk) -> None:
     desk.collect(_shared(KEY), key=CLOSED)
     desk.approve()
@@ -168,6 +205,28 @@ def test_what_differs_from_what_was_approved_is_compared(desk: Desk, now: Observ
     assert not any(each.endswith("b") for each in _asked(desk))
 
 
+@pytest.mark.parametrize("grants", [frozenset({grant()}), None], ids=["somebody may act in it", "not read any more"])
+def test_what_lies_behind_a_container_is_compared_when_its_holders_change(
+    desk: Desk, grants: frozenset[Grant] | None
+) -> None:
+    """Who may act in a project decides what a share out of it is worth, and no version of the project says who."""
+    fence = Resource(uid=KEY, address=KEY, type=ResourceType.CONTAINER)
+
+    def collect(held: frozenset[Grant] | None) -> None:
+        number = desk.store.begin_run("", "", minute(desk.tick()))
+        desk.store.record(number, reading(KEYS, desk.tick(), [seen(fence, held)]))
+        desk.store.record(number, reading(EUROPE, desk.tick(), [_shared(KEY)]))
+        desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+
+    collect(frozenset())
+    desk.approve()
+    assert _asked(desk) == []
+
+    collect(grants)
+
+    assert f"{EUROPE.location} a" in _asked(desk)
+
+
 def test_what_comes_up_in_a_second_scope_was_not_approved_there(desk: Desk) -> None:
     number = desk.store.begin_run("", "", minute(desk.tick()))
     desk.store.record(number, reading(AMERICA, desk.tick(), [seen(snapshot("b"))]))
@@ -210,11 +269,15 @@ _TRUSTS = (
 )
 _number = st.integers(0, 5)
 _grants = st.none() | st.frozensets(st.sampled_from([grant(), grant(PUBLIC), grant(condition="on Sundays")]))
-_content = st.dictionaries(st.sampled_from("ab"), st.tuples(st.integers(0, 1), st.booleans(), _grants), max_size=2)
+_limits = st.sampled_from([None, None, OPEN, CLOSED, Limits(unknown="not read"), Limits(blocks=("public",))])
+_thing = st.tuples(st.integers(0, 1), st.booleans(), _limits, _grants)
+_content = st.dictionaries(st.sampled_from("ab"), _thing, max_size=2)
+_outcome = st.sampled_from(["complete", "complete", "partial"])
 _until = st.sampled_from([None, None, 3, 10])
 _step = st.one_of(
-    st.tuples(st.just("read"), st.booleans(), st.sampled_from(["complete", "complete", "partial"]), _content),
-    st.tuples(st.just("guard"), st.sampled_from([OPEN, CLOSED])),
+    st.tuples(st.just("read"), st.integers(0, 2), _outcome, _content),
+    st.tuples(st.just("read"), st.integers(0, 2), _outcome, _content),
+    st.tuples(st.just("guard"), st.integers(0, 1), st.sampled_from([None, OPEN, CLOSED])),
     st.tuples(st.just("trust"), st.sampled_from(_TRUSTS)),
     st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
     st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
@@ -256,16 +319,18 @@ class Player(Desk):
             self.store.record(number, each)
         self.run = self.store.finish_run(number, trust=self.current, at=minute(self.tick()))
 
-    def _read(self, second: bool, outcome: str, content: dict[str, tuple[int, bool, frozenset[Grant] | None]]) -> None:
+    def _read(self, place: int, outcome: str, content: dict[str, Thing]) -> None:
         found = [
-            seen(snapshot(name, value=value, guards=(KEY,) if behind else ()), grants)
-            for name, (value, behind, grants) in content.items()
+            seen(replace(snapshot(name, value=value, guards=(KEY,) if behind else ()), limits=limits), grants)
+            for name, (value, behind, limits, grants) in content.items()
         ]
-        self._record(reading(AMERICA if second else EUROPE, self.tick(), found, outcome))
+        self._record(reading(PLACES[place], self.tick(), found, outcome))
 
-    def _guard(self, limits: Limits) -> None:
+    def _guard(self, place: int, limits: Limits | None) -> None:
+        """As one of two scopes sees it; None: it sees none."""
         resource = Resource(uid=KEY, address=KEY, type=ResourceType.GUARDRAIL, limits=limits)
-        self._record(reading(KEYS, self.tick(), [seen(resource)]))
+        scope = replace(KEYS, location=PLACES[place].location)
+        self._record(reading(scope, self.tick(), [seen(resource)] if limits else []))
 
     def _trust(self, body: bytes) -> None:
         self.current = body
@@ -291,13 +356,17 @@ class Player(Desk):
             evidence.revoke(self.store, number + 1, by="bob", reason="no", at=minute(self.tick()))
 
 
-LEFT = [("trust", _TRUSTS[1]), ("read", False, "complete", {"a": (0, False, frozenset({grant()}))}),
+LEFT = [("trust", _TRUSTS[1]), ("read", 0, "complete", {"a": (0, False, None, frozenset({grant()}))}),
         ("some", {0, 1, 2}, None), ("trust", _TRUSTS[2]), ("trust", _TRUSTS[1])]  # fmt: skip
-_HELD = {"a": (0, True, frozenset({grant()})), "b": (0, False, frozenset({grant(PUBLIC)}))}
-STANDING = [("read", False, "complete", _HELD), ("guard", CLOSED), ("some", {0, 1, 2, 3}, None), ("trust", _TRUSTS[1]),
-            ("guard", OPEN), ("some", {0, 1}, 3), ("trust", _TRUSTS[2]), ("trust", _TRUSTS[0])]  # fmt: skip
-TWICE = [("read", False, "complete", _HELD), ("read", True, "complete", {}), ("some", {0, 1, 2, 3}, None),
-         ("read", True, "complete", _HELD), ("thing", "a"), ("revoke", 0)]  # fmt: skip
+_HELD = {"a": (0, True, None, frozenset({grant()})), "b": (0, False, None, frozenset({grant(PUBLIC)}))}
+STANDING = [("read", 0, "complete", _HELD), ("guard", 0, CLOSED), ("some", {0, 1, 2, 3}, None), ("trust", _TRUSTS[1]),
+            ("guard", 0, OPEN), ("some", {0, 1}, 3), ("trust", _TRUSTS[2]), ("trust", _TRUSTS[0])]  # fmt: skip
+TWICE = [("read", 0, "complete", _HELD), ("read", 1, "complete", {}), ("some", {0, 1, 2, 3}, None),
+         ("read", 1, "complete", _HELD), ("thing", "a"), ("revoke", 0)]  # fmt: skip
+_FREED, _BARE = {"a": (0, False, None, frozenset({grant()}))}, {"a": (0, False, None, frozenset[Grant]())}
+ELSEWHERE = [("read", 1, "complete", {}), ("guard", 0, CLOSED), ("read", 0, "complete", _HELD), ("whole", set[int]()),
+             ("read", 0, "complete", _FREED), ("read", 1, "complete", _BARE), ("some", {0}, None),
+             ("some", {1}, None)]  # fmt: skip
 
 
 @settings(
@@ -309,8 +378,9 @@ TWICE = [("read", False, "complete", _HELD), ("read", True, "complete", {}), ("s
 @example(steps=STANDING)
 @example(steps=TWICE)
 @example(steps=LEFT)
+@example(steps=ELSEWHERE)
 def test_the_shortcut_says_what_comparing_everything_says(
     fresh: Callable[[], Any], steps: list[tuple[Any, ...]]
 ) -> None:
     with fresh() as store:
-        Player(store).play([("read", False, "complete", {}), *steps])
+        Player(store).play([("read", 0, "complete", {}), *steps])
