@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from snapbase.model import Cloud, Grant, Limits, Principal, PrincipalKind, State
-from snapbase.trust import Judgement, TrustClass, TrustList, unresolved
+from snapbase.trust import SERVICE_AGENT, Judgement, TrustClass, TrustList, unresolved
 
 
 class Effect(StrEnum):
@@ -57,12 +57,11 @@ def expose(grant: Grant, state: State, guards: Mapping[str, State], trust: Trust
     scope = state.scope
     source = state.resource.source or ""
 
-    def judged(principal: Principal) -> Judgement:
-        return trust.judge(principal, account=scope.account, kind=scope.kind, on=on, source=source)
+    def judged(principal: Principal, account: str = scope.account) -> Judgement:
+        return trust.judge(principal, account=account, kind=scope.kind, on=on, source=source)
 
-    judgement = judged(grant.principal)
-    effect, why = _effect(grant, state, guards, on, lambda who: judged(who).trust.foreign)
-    return Exposure(grant, judgement, effect, why)
+    effect, why = _effect(grant, state, guards, on, lambda who, account: judged(who, account).trust)
+    return Exposure(grant, judged(grant.principal), effect, why)
 
 
 class Judge:
@@ -141,7 +140,7 @@ _PERHAPS = "?"
 
 
 def _effect(
-    grant: Grant, state: State, guards: Mapping[str, State], on: date, foreign: Callable[[Principal], bool]
+    grant: Grant, state: State, guards: Mapping[str, State], on: date, trusted: "_Trusted"
 ) -> tuple[Effect, str]:
     principal = grant.principal
     if principal.kind == PrincipalKind.DELETED:
@@ -158,7 +157,7 @@ def _effect(
             if uid == resource.key:
                 verdicts.append((Effect.UNKNOWN, f"the policy of key {uid} was not read"))
         elif uid == resource.key and state.scope.cloud == Cloud.GCP:
-            verdicts.append(_unlocked(principal, state, guards, foreign))
+            verdicts.append(_unlocked(principal, state, guards, trusted))
         elif guard.resource.limits is not None:
             verdicts.append(_limited(principal, guard.resource.limits, guard.resource.name or guard.resource.address))
     if grant.condition and grant.expires_at is None:
@@ -178,29 +177,41 @@ def _limited(principal: Principal, limits: Limits, name: str) -> tuple[Effect, s
     return Effect.EFFECTIVE, ""
 
 
-def _unlocked(
-    principal: Principal, state: State, guards: Mapping[str, State], foreign: Callable[[Principal], bool]
-) -> tuple[Effect, str]:
+_Trusted = Callable[[Principal, str], TrustClass]
+"""The class of a principal, for data of a project (its id or number)."""
+_OURS = (TrustClass.OWN, TrustClass.ORG)
+_EVERYONE = frozenset({PrincipalKind.PUBLIC, PrincipalKind.AUTHENTICATED})
+_SINGLE = frozenset({PrincipalKind.USER, PrincipalKind.SERVICE_ACCOUNT, PrincipalKind.SERVICE})
+_PROJECT = "//cloudresourcemanager.googleapis.com/projects/"
+
+
+def _unlocked(principal: Principal, state: State, guards: Mapping[str, State], trusted: _Trusted) -> tuple[Effect, str]:
     """What a key of Cloud KMS leaves of a grant.
 
     Whoever may use a resource makes a disk of it in a project of theirs, where Compute Engine asks for the key as that
-    project's service agent, or as an account that they name. Whose an account from outside is cannot be told, so one
-    that the key lets in is taken for theirs; our own agents are of use only to our own people, and to whoever has a
-    foot in the project already.
+    project's service agent, or as an account that they name. Whose an account from outside is cannot be told, trusted
+    or not, so one that the key lets in is taken for theirs; our own are of use only to our own people, and to whoever
+    has a foot among us already.
     """
     guard = guards[state.resource.key or ""].resource
     limits, name = guard.limits or Limits(), f"key {guard.name or guard.address}"
-    stranger = foreign(principal)
+    stranger = trusted(principal, state.scope.account).foreign
+    homes = _homes(state)
     admitted = [_admitted(each) for each in limits.admits or ()]
-    helpful = [(who, sure) for who, sure in admitted if not stranger or who == principal or foreign(who)]
+    helpful = [
+        (who, sure) for who, sure in admitted if not stranger or who == principal or not _ours(who, homes, trusted)
+    ]
     if any(sure for _, sure in helpful):
         return Effect.EFFECTIVE, ""
     if limits.unknown:
         return Effect.UNKNOWN, limits.unknown
     if helpful:
         return Effect.UNKNOWN, f"{name} may let in {helpful[0][0]}: under a condition, or by a role that was not read"
-    inside = _inside(principal, state, guards)
-    return (Effect.UNKNOWN, inside) if inside else (Effect.LATENT, f"{name} lets in nobody from outside")
+    doors = [who for who, _ in admitted if _open(who, homes, trusted)]
+    if doors:
+        return Effect.UNKNOWN, f"{name} lets in {doors[0]}; who may act as it, or is in it, was not read"
+    foot = _foot(principal, state, guards, lambda held: _may_be(principal, held, homes, trusted))
+    return (Effect.UNKNOWN, foot) if foot else (Effect.LATENT, f"{name} lets in nobody from outside")
 
 
 def _admitted(text: str) -> tuple[Principal, bool]:
@@ -209,10 +220,32 @@ def _admitted(text: str) -> tuple[Principal, bool]:
     return Principal(kind.removesuffix(_PERHAPS), key), not kind.endswith(_PERHAPS)
 
 
-_EVERYONE = frozenset({PrincipalKind.PUBLIC, PrincipalKind.AUTHENTICATED})
+def _homes(state: State) -> frozenset[str]:
+    """The id and the number of the project that a resource lies in."""
+    numbers = (uid.removeprefix(_PROJECT) for uid in state.resource.guards if uid.startswith(_PROJECT))
+    return frozenset({state.scope.account, *numbers})
 
 
-def _inside(principal: Principal, state: State, guards: Mapping[str, State]) -> str:
+def _ours(who: Principal, homes: frozenset[str], trusted: _Trusted) -> bool:
+    return any(trusted(who, home) in _OURS for home in homes)
+
+
+def _open(ours: Principal, homes: frozenset[str], trusted: _Trusted) -> bool:
+    """Whether a stranger might be, or act as, one of ours that a key lets in, though no binding that was read says so.
+
+    Users, and a domain's, are who they are. What the resource's own project may is told by its bindings, but who may
+    act as an account that people made is told by the account's own, as members of a group are by the group.
+    """
+    if ours.kind in (PrincipalKind.USER, PrincipalKind.DOMAIN):
+        return False
+    if ours.kind == PrincipalKind.SERVICE_ACCOUNT:
+        agent = SERVICE_AGENT.match(ours.id)
+        return agent is None or agent[1] not in homes
+    at_home = any(trusted(ours, home) == TrustClass.OWN for home in homes)
+    return ours.kind != PrincipalKind.PROJECT_TEAM or not at_home
+
+
+def _foot(principal: Principal, state: State, guards: Mapping[str, State], may_be: Callable[[Principal], bool]) -> str:
     """Why a holder might get the key from our own agents: by a binding above the resource; empty if not."""
     for uid in state.resource.guards:
         above = guards.get(uid)
@@ -220,6 +253,19 @@ def _inside(principal: Principal, state: State, guards: Mapping[str, State]) -> 
             continue
         if above is None or above.grants is None or above.miss is not None:
             return f"the bindings of {uid} were not read"
-        if any(held.principal == principal or held.principal.kind in _EVERYONE for held in above.grants):
-            return f"it holds a role on {above.resource.name or above.resource.address} as well"
+        name = above.resource.name or above.resource.address
+        holders = {held.principal for held in above.grants}
+        if principal in holders or any(held.kind in _EVERYONE for held in holders):
+            return f"it holds a role on {name} as well"
+        if mixed := sorted(filter(may_be, holders)):
+            return f"it may hold a role on {name} as well: {mixed[0]} does"
     return ""
+
+
+def _may_be(principal: Principal, held: Principal, homes: frozenset[str], trusted: _Trusted) -> bool:
+    """Whether a stranger and who holds a role may be the same people: groups and pools do not say who is in them."""
+    if held.kind in _SINGLE:
+        return principal.kind not in _SINGLE and not _ours(held, homes, trusted)
+    if held.kind == PrincipalKind.DOMAIN:
+        return not _ours(held, homes, trusted)
+    return held.kind != PrincipalKind.DELETED and _open(held, homes, trusted)

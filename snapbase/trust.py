@@ -179,7 +179,14 @@ def _fits(value: str, globs: tuple[str, ...]) -> bool:
 _ORGANIZATION = re.compile(r"(?:^|:organizations::\d{12}:(?:organization|ou)/)(o-[a-z0-9]+)(?:/|$)")
 """In an ARN, or by itself or before a path, as conditions on aws:PrincipalOrgID and aws:PrincipalOrgPaths name it."""
 _SERVICE_ACCOUNT = re.compile(r"@([a-z][a-z0-9.:-]*)\.iam\.gserviceaccount\.com$")
-_NUMBERED_ACCOUNT = re.compile(r"^(?:service-)?(\d+)(?:-compute)?@")
+_NUMBERED_ACCOUNT = re.compile(r"^(\d+)(?:-compute@developer|@cloudservices|@cloudbuild)\.gserviceaccount\.com$")
+SERVICE_AGENT = re.compile(
+    r"^service-(\d+)@(?:compute-system|container-engine-robot|containerregistry|gs-project-accounts|dataproc-accounts"
+    r"|dataflow-service-producer-prod|serverless-robot-prod|gcf-admin-robot|cloud-redis|gcp-sa-[a-z0-9-]+)"
+    r"\.iam\.gserviceaccount\.com$"
+)
+"""Google's own account in a project, by the project's number: nobody can be let act as it (IAM documentation, "Service
+agents"). The name alone proves nothing: whoever has a project can call an account of theirs `service-42`."""
 _APPSPOT_ACCOUNT = re.compile(r"^([a-z][a-z0-9-]*)@appspot\.gserviceaccount\.com$")
 _WORKLOAD_ACCOUNT = re.compile(r"^([a-z][a-z0-9.:-]*)\.svc\.id\.goog\[")
 """A Kubernetes account of a GKE cluster: `project.svc.id.goog[namespace/account]`."""
@@ -200,7 +207,7 @@ def _home(principal: Principal) -> frozenset[str]:
     if kind in (PrincipalKind.USER, PrincipalKind.GROUP) and "@" in key:
         return frozenset({key.rpartition("@")[2].lower()})
     if kind == PrincipalKind.SERVICE_ACCOUNT:
-        shapes = (_SERVICE_ACCOUNT, _NUMBERED_ACCOUNT, _APPSPOT_ACCOUNT, _WORKLOAD_ACCOUNT)
+        shapes = (_SERVICE_ACCOUNT, _NUMBERED_ACCOUNT, SERVICE_AGENT, _APPSPOT_ACCOUNT, _WORKLOAD_ACCOUNT)
         found = [pattern.search(key) for pattern in shapes]
         return frozenset(match[1] for match in found if match)
     if kind == PrincipalKind.PROJECT_TEAM:

@@ -18,7 +18,7 @@ from snapbase.model import (
     Scope,
     State,
 )
-from snapbase.trust import TrustList
+from snapbase.trust import TrustedEntry, TrustList
 
 SCOPE = Scope("aws", "111122223333", "eu-west-1", "aws.ec2.snapshot")
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/k"
@@ -109,7 +109,8 @@ def _behind(principal: Principal, limits: Limits | None, *holders: Principal, re
     if limits is not None:
         key = Resource(uid=RING_KEY, address=RING_KEY, type=ResourceType.GUARDRAIL, limits=limits)
         guards[RING_KEY] = State(GOOGLE, key, frozenset(), None)
-    trust = TrustList(own=frozenset({"prod-data", "42"}), domains=frozenset({"ours.example"}))
+    own, partner = frozenset({"prod-data", "42", "data-lab", "43"}), TrustedEntry("777", reason="partner")
+    trust = TrustList(own=own, domains=frozenset({"ours.example"}), entries=(partner,))
     grant = Grant(principal, Access.READ, "gcp.iam/roles/compute.storageAdmin")
     return expose(grant, State(GOOGLE, resource, frozenset(), None), guards, trust, on=DAY).effect
 
@@ -152,3 +153,76 @@ def test_a_stranger_with_a_role_above_may_have_our_own_agent_ask() -> None:
 def test_what_is_everybodys_is_latent_behind_our_own_key() -> None:
     assert _behind(SOMEBODY, _admits(OUR_AGENT)) == Effect.LATENT
     assert _behind(SOMEBODY, _admits(OUR_AGENT, THEIR_AGENT)) == Effect.EFFECTIVE
+
+
+def _account(name: str) -> Principal:
+    return Principal(PrincipalKind.SERVICE_ACCOUNT, f"{name}.iam.gserviceaccount.com")
+
+
+PARTNER_AGENT = _account("service-777@compute-system")
+OUR_TEAM = Principal(PrincipalKind.PROJECT_TEAM, "projectEditor:prod-data")
+OTHER_TEAM = Principal(PrincipalKind.PROJECT_TEAM, "projectEditor:data-lab")
+OUR_GROUP = Principal(PrincipalKind.GROUP, "dba@ours.example")
+THEIR_GROUP = Principal(PrincipalKind.GROUP, "them@evil.example")
+OUR_DOMAIN = Principal(PrincipalKind.DOMAIN, "ours.example")
+THEIR_DOMAIN = Principal(PrincipalKind.DOMAIN, "evil.example")
+POOL = Principal(PrincipalKind.FEDERATED, "principalSet://iam.googleapis.com/projects/42/locations/global/x/subject/a")
+
+
+def test_that_somebody_is_trusted_hides_no_share_with_a_stranger() -> None:
+    """Nobody can tell that the account which a partner's project runs is not the stranger's."""
+    assert _behind(EVE, _admits(OUR_AGENT, PARTNER_AGENT)) == Effect.EFFECTIVE
+    assert _behind(EVE, _admits(OUR_AGENT, perhaps=PARTNER_AGENT)) == Effect.UNKNOWN
+    assert _behind(EVE, _admits(Principal(PrincipalKind.SERVICE, "backup"))) == Effect.EFFECTIVE
+
+
+def test_an_account_is_no_agent_of_ours_by_its_name() -> None:
+    assert _behind(EVE, _admits(OUR_AGENT, _account("service-42@somewhere-else"))) == Effect.EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        (_account("service-43@compute-system"), Effect.UNKNOWN),
+        (_account("ci@prod-data"), Effect.UNKNOWN),
+        (_account("ci@data-lab"), Effect.UNKNOWN),
+        (_account("service-42@data-lab"), Effect.UNKNOWN),
+        (_account("service-42@gcp-sa-cloud-sql"), Effect.LATENT),
+        (OUR_GROUP, Effect.UNKNOWN),
+        (POOL, Effect.UNKNOWN),
+        (OTHER_TEAM, Effect.UNKNOWN),
+        (OUR_TEAM, Effect.LATENT),
+        (OUR_DOMAIN, Effect.LATENT),
+        (ADA, Effect.LATENT),
+    ],
+)
+def test_one_of_ours_is_closed_to_strangers_only_where_everything_about_it_was_read(
+    member: Principal, expected: Effect
+) -> None:
+    assert _behind(EVE, _admits(OUR_AGENT, member)) == expected
+    assert _behind(EVE, _admits(OUR_AGENT, perhaps=member)) == expected
+    assert _behind(ADA, _admits(OUR_AGENT, member)) == Effect.EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    ("held", "eve", "domain"),
+    [
+        (EVE, Effect.UNKNOWN, Effect.UNKNOWN),
+        (THEIR_DOMAIN, Effect.UNKNOWN, Effect.UNKNOWN),
+        (THEIR_GROUP, Effect.UNKNOWN, Effect.UNKNOWN),
+        (OUR_GROUP, Effect.UNKNOWN, Effect.UNKNOWN),
+        (POOL, Effect.UNKNOWN, Effect.UNKNOWN),
+        (OTHER_TEAM, Effect.UNKNOWN, Effect.UNKNOWN),
+        (Principal(PrincipalKind.USER, "eric@evil.example"), Effect.LATENT, Effect.UNKNOWN),
+        (Principal(PrincipalKind.DELETED, "deleted:group:x"), Effect.LATENT, Effect.LATENT),
+        (OUR_TEAM, Effect.LATENT, Effect.LATENT),
+        (OUR_DOMAIN, Effect.LATENT, Effect.LATENT),
+        (_account("ci@prod-data"), Effect.LATENT, Effect.LATENT),
+        (ADA, Effect.LATENT, Effect.LATENT),
+    ],
+)
+def test_whoever_may_be_among_those_who_hold_a_role_above_has_a_foot_there(
+    held: Principal, eve: Effect, domain: Effect
+) -> None:
+    assert _behind(EVE, _admits(OUR_AGENT), held) == eve
+    assert _behind(THEIR_DOMAIN, _admits(OUR_AGENT), held) == domain

@@ -55,6 +55,10 @@ TRUST = TrustList(
         (PrincipalKind.SERVICE_ACCOUNT, "backup@prod-data.iam.gserviceaccount.com", TrustClass.ORG),
         (PrincipalKind.SERVICE_ACCOUNT, "backup@evil-data.iam.gserviceaccount.com", TrustClass.UNKNOWN),
         (PrincipalKind.SERVICE_ACCOUNT, "424242424242-compute@developer.gserviceaccount.com", TrustClass.ORG),
+        (PrincipalKind.SERVICE_ACCOUNT, "service-424242424242@compute-system.iam.gserviceaccount.com", TrustClass.ORG),
+        (PrincipalKind.SERVICE_ACCOUNT, "service-424242424242@evil-data.iam.gserviceaccount.com", TrustClass.UNKNOWN),
+        (PrincipalKind.SERVICE_ACCOUNT, "424242424242-compute@evil.example", TrustClass.UNKNOWN),
+        (PrincipalKind.SERVICE_ACCOUNT, "424242424242@cloudservices.gserviceaccount.com", TrustClass.ORG),
         (PrincipalKind.SERVICE_ACCOUNT, "prod-data@appspot.gserviceaccount.com", TrustClass.ORG),
         (PrincipalKind.PROJECT_TEAM, "projectOwner:prod-data", TrustClass.ORG),
         (

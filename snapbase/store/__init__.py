@@ -23,6 +23,7 @@ from snapbase.store import (
     cohorts,
     events,
     evidence,
+    guards,
     history,
     horizon,
     lookup,
@@ -214,7 +215,7 @@ class Store:
     def guards(self, rev: int, uids: Collection[str], *, pins: bool = False) -> dict[str, State]:
         """`pins`: as of a single approval, of what stood in front of what was approved."""
         with as_of(self._engine, rev, pins=pins) as connection:
-            return history.guards(connection, rev, uids)
+            return guards.standing(connection, rev, uids)
 
     def below(self, rev: int, uids: Collection[str]) -> dict[str, int]:
         with as_of(self._engine, rev) as connection:

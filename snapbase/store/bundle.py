@@ -10,15 +10,18 @@ from sqlalchemy import Connection, select
 
 from snapbase.errors import UsageError
 from snapbase.model import Baseline, BaselineScope
-from snapbase.store import baselines, codec, proofs, tables
+from snapbase.store import accounted, baselines, codec, proofs, tables
+from snapbase.store.accounted import scope_name
 from snapbase.store.evidence import (
     Check,
     Problem,
     Verified,
+    after,
     chain_problems,
     cohort_problems,
     head_problems,
     signature_problems,
+    unowned_problems,
 )
 from snapbase.store.history import alive, chunks
 from snapbase.store.proofs import Proof
@@ -46,19 +49,10 @@ def export(connection: Connection) -> Iterator[str]:
     by_line: dict[int, list[Row]] = {each.id: [] for each in layers}
     for row in pins:
         by_line.get(row["baseline_id"], []).append(row)
-    pinned: dict[tuple[int, str], int] = {}
-    for layer in layers:
-        last = _newest(layer, by_line[layer.id])
-        for row in by_line[layer.id]:
-            key = (row["rev"], row["subject"])
-            pinned[key] = max(last, pinned.get(key, 0))
+    reach = accounted.reach((each, by_line[each.id]) for each in layers)
+    pinned = {(rev, subject): last for (subject, rev), last in reach.last.items()}
     yield from map(_text, _pinned(connection, pinned))
     yield from map(_text, _guards(connection, (each for each in pinned if whole is None or each[0] != whole.rev)))
-
-
-def _newest(layer: Baseline, pins: Sequence[Row]) -> int:
-    whole = layer.rev if layer.scope == BaselineScope.WHOLE else None
-    return proofs.newest(whole, (row["rev"] for row in pins))
 
 
 def _text(row: Row) -> str:
@@ -234,60 +228,81 @@ def _verify(bundle: Bundle, head: str, check: Check | None) -> Verified:
     pins: dict[int, list[Row]] = {}
     for row in bundle.of("pin"):
         pins.setdefault(row["baseline_id"], []).append(row)
-    problems = [*chain_problems(lines, pins), *head_problems(lines, head)]
-    problems += signature_problems(lines, check) if check is not None else []
-    layers = baselines.in_force(bundle.log)
+    problems = [*chain_problems(lines, pins), *unowned_problems(lines, pins), *head_problems(lines, head)]
+    problems += signature_problems(lines, check) if check is not None else _later_problems(lines, head)
+    layers = [(each, pins.get(each.id, [])) for each in baselines.in_force(bundle.log)]
+    whole = next((rev for line, _ in layers if (rev := accounted.whole_of(line)) is not None), None)
     unproven = []
-    for layer in layers:
+    leaning = []
+    for layer, rows in layers:
+        covers, beside = _proofs(bundle, layer, rows), _beside(bundle, layer, rows, whole)
         if not layer.covered:
             unproven.append(f"Line {layer.id} is older than this evidence: what it covered is taken as the file says.")
-        elif proofs.root(_proofs(bundle, layer, pins.get(layer.id, []))) != layer.covered:
+        elif proofs.root([*covers, *beside]) == layer.covered:
+            leaning.append((layer, rows))
+        elif proofs.root(covers) != layer.covered:
             problems.append(Problem(layer.id, "What it covered is not what the file says."))
     problems += cohort_problems(bundle.of("pin"), bundle.of("cohort"))
+    problems += accounted.problems(bundle.things, whole, accounted.reach(layers))
     outside = len(lines) - len(layers)
     if outside:
         unproven.append(
             f"Lines not in force, so with no content in the file: {outside}. Only their hashes were checked."
         )
-    if bundle.of("guard"):
-        unproven.append(
-            f"What stood in front of single approvals: {len(bundle.of('guard'))}. No line covers it: it is taken as the"
-            " file says."
-        )
+    unproven += accounted.unproven(bundle.things, accounted.reach(leaning))
     if not head and check is None:
         unproven.append("Without --head or --public-key a file that was rewritten looks whole.")
     return Verified(len(lines), lines[-1]["hash"] if lines else "", tuple(problems), tuple(unproven))
 
 
+def _later_problems(lines: Sequence[Row], head: str) -> Iterator[Problem]:
+    """Whoever has the file can write lines after a head, each with all that it covers; no key has signed these."""
+    if later := after(lines, head):
+        words = f"After the given head come more lines ({later}), for which nothing vouches: give the newest head."
+        yield Problem(lines[-later]["id"], words)
+
+
 def _proofs(bundle: Bundle, layer: Baseline, pins: Sequence[Row]) -> list[Proof]:
     found = list(_everything(bundle, layer.rev)) if layer.scope == BaselineScope.WHOLE else []
-    subjects = {(row["subject"], row["rev"]) for row in pins}
-    leaves: dict[tuple[str, int], list[bytes]] = {
-        each: [] for each in subjects if proofs.is_resource(each[0]) or each[0].startswith(proofs.SCOPE)
-    }
-    last = _newest(layer, pins)
-    for row in bundle.of("pinned"):
-        # A file from before this was told has everything counted. What was there then always is.
-        known = row.get("first", 0) <= last
-        if (key := (row["uid"], row["rev"])) in leaves and (known or row["state"]):
-            leaves[key] += [proofs.listed_leaf(_name(row))] if row["listed"] else [b""]
-            leaves[key] += _leaves(_name(row), row["state"]) if row["state"] else []
-    for row in bundle.of("pinned-scope"):
-        if (key := (f"{proofs.SCOPE}{_name(row)}", row["rev"])) in leaves:
-            leaves[key] += _coverage(row)
+    reach = accounted.reach([(layer, pins)])
+    leaves: dict[tuple[str, int], list[bytes]] = {each: [] for each in reach.last}
+    for row in filter(reach.has, bundle.of("pinned")):
+        key = (row["uid"], row["rev"])
+        leaves[key] += [proofs.listed_leaf(scope_name(row))] if row["listed"] else [b""]
+        leaves[key] += _leaves(scope_name(row), row["state"]) if row["state"] else []
+    for row in filter(reach.has_scope, bundle.of("pinned-scope")):
+        leaves[f"{proofs.SCOPE}{scope_name(row)}", row["rev"]] += _coverage(row)
     found += [Proof(subject, rev, proofs.folded(each)) for (subject, rev), each in leaves.items()]
     lists = {layer.trust_id, *(row["trust_id"] for row in pins)}
     trust = (row for row in bundle.of("trust") if row["id"] in lists)
     return found + [proofs.trust_proof(row["id"], row["digest"], row["body"]) for row in trust]
 
 
+def _beside(bundle: Bundle, layer: Baseline, pins: Sequence[Row], whole: int | None) -> list[Proof]:
+    """`whole`: the revision as of which the file holds everything."""
+    reach = accounted.reach([(layer, pins)])
+    leaves: dict[int, list[bytes]] = {rev: [] for _, rev in reach.last}
+    for row in filter(reach.has, bundle.of("pinned")):
+        leaves[row["rev"]] += [] if row["listed"] else [proofs.unlisted_leaf(scope_name(row), row["uid"])]
+    for row in filter(reach.has_scope, bundle.of("pinned-scope")):
+        leaves[row["rev"]] += [proofs.listed_leaf(scope_name(row))] if row["listed"] else []
+    fronts = accounted.in_front(bundle.things, reach)
+    for row in bundle.of("resource"):
+        if whole is not None and (row["uid"], whole) in fronts:
+            leaves[whole] += _leaves(scope_name(row), row)
+    for row in (*bundle.of("pinned"), *bundle.of("guard")):
+        if row["rev"] != whole and row["state"] and (row["uid"], row["rev"]) in fronts:
+            leaves[row["rev"]] += _leaves(scope_name(row), row["state"])
+    return [Proof(proofs.BESIDE, rev, proofs.folded(each)) for rev, each in leaves.items()]
+
+
 def _everything(bundle: Bundle, rev: int) -> Iterator[Proof]:
     inside: dict[str, list[bytes]] = {}
     for row in bundle.of("resource"):
-        inside.setdefault(_name(row), []).extend(_leaves(_name(row), row))
+        inside.setdefault(scope_name(row), []).extend(_leaves(scope_name(row), row))
     empty: list[bytes] = []
     for row in bundle.of("scope"):
-        name = _name(row)
+        name = scope_name(row)
         around = [*_coverage(row), *([proofs.listed_leaf(name)] if row["listed"] else [])]
         if name in inside:
             yield Proof(proofs.everything_in(name), rev, proofs.folded(inside.pop(name) + around))
@@ -298,17 +313,13 @@ def _everything(bundle: Bundle, rev: int) -> Iterator[Proof]:
     yield from (Proof(proofs.everything_in(name), rev, proofs.folded(each)) for name, each in inside.items())
 
 
-def _name(row: Row) -> str:
-    return proofs.scope_name(*row["scope"])
-
-
 def _coverage(row: Row) -> list[bytes]:
-    return [proofs.coverage_leaf(_name(row), aspect, *said) for aspect, said in row["coverage"].items()]
+    return [proofs.coverage_leaf(scope_name(row), aspect, *said) for aspect, said in row["coverage"].items()]
 
 
 def _leaves(scope: str, row: Row) -> list[bytes]:
     body = codec.canonical(row["profile"]).decode()
-    guards = {codec.clean(each) for each in row["profile"]["guards"]}
+    guards = accounted.guards_of(row)
     profile = proofs.profile_digest(codec.digest(body.encode()), row["type"], body, guards)
     uid, document = row["uid"], codec.canonical(row["document"]).decode()
     terms = (row["address"], row["subject"], row["read"], profile, row["digest"], document)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, exists, func, literal, or_, select, union_all
 
 from snapbase.diff import PRESENCE, WHOLE, Candidate, PinnedState
-from snapbase.model import Pin, Principal, Scope
+from snapbase.model import Aspect, Pin, Principal, Scope
 from snapbase.store import pins, tables
 from snapbase.store.history import alive, among, chunks, held_by, scope_columns, states_of, within
 from snapbase.store.pins import InForce
@@ -111,13 +111,20 @@ def _moved_since_pinned(connection: Connection, after: int, live: ColumnElement[
 
 
 def _guards_moved(connection: Connection, after: int) -> dict[str, int]:
-    """When anything of each guardrail in front of something, or of who may act in it, was seen to change last."""
-    resource, fences = tables.resource, _fences()
+    """When anything of each guardrail in front of something, or of who may act in it, was seen to change last.
+
+    Of several views of one, how well each is read decides which counts; see `snapbase.store.guards`.
+    """
+    resource, coverage, fences = tables.resource, tables.coverage, _fences()
     behind = select(resource.c.uid).join_from(fences, resource, resource.c.uid == fences.c.guard)
     marks = [behind.add_columns(resource.c.first_shared.label("rev"))]
     for table in (tables.version, tables.grant, tables.unread):
         of_guard = behind.join(table, table.c.resource_id == resource.c.id)
         marks += [of_guard.add_columns(column.label("rev")) for column in (table.c.opened, table.c.closed)]
+    other = resource.alias()
+    listed = and_(coverage.c.scope_id == resource.c.scope_id, coverage.c.aspect == Aspect.LIST)
+    elsewhere = exists().where(other.c.uid == resource.c.uid, other.c.id != resource.c.id)
+    marks.append(behind.join(coverage, listed).where(elsewhere).add_columns(coverage.c.opened.label("rev")))
     every = union_all(*marks).subquery()
     query = select(every.c.uid, func.max(every.c.rev)).where(every.c.rev <= after).group_by(every.c.uid)
     return dict(connection.execute(query).tuples().all())

@@ -47,9 +47,10 @@ def verify(connection: Connection, *, head: str = "", check: Check | None = None
     for row in connection.execute(select(pin).order_by(pin.c.id)).mappings():
         pins.setdefault(row["baseline_id"], []).append(dict(row))
     problems = list(chain_problems(lines, pins))
-    problems += _unowned(lines, pins)
+    problems += unowned_problems(lines, pins)
+    leaning: list[int] = []
     for line in lines:
-        problems += _covered_problems(connection, line, pins.get(line["id"], []))
+        problems += _covered_problems(connection, line, pins.get(line["id"], []), leaning)
     every_pin = (pin for of_line in pins.values() for pin in of_line)
     bodies = [dict(row) for row in connection.execute(select(tables.cohort)).mappings()]
     problems += cohort_problems(every_pin, bodies)
@@ -57,7 +58,7 @@ def verify(connection: Connection, *, head: str = "", check: Check | None = None
     if check is not None:
         problems += signature_problems(lines, check)
     last = lines[-1]["hash"] if lines else ""
-    return Verified(len(lines), last, tuple(problems), tuple(_unproven(lines, head, check)))
+    return Verified(len(lines), last, tuple(problems), tuple(_unproven(lines, head, check, leaning)))
 
 
 def chain_problems(
@@ -109,14 +110,21 @@ def cohort_problems(pins: Iterable[Mapping[str, Any]], bodies: Iterable[Mapping[
         yield Problem(line, f"The cohort of {subject} lies beside it, and it approved none.")
 
 
-def _unowned(lines: Sequence[Mapping[str, Any]], pins: Mapping[int, Sequence[Any]]) -> Iterator[Problem]:
+def unowned_problems(lines: Sequence[Mapping[str, Any]], pins: Mapping[int, Sequence[Any]]) -> Iterator[Problem]:
     known = {line["id"] for line in lines}
     for baseline_id in sorted(pins.keys() - known):
         yield Problem(baseline_id, f"{len(pins[baseline_id])} pins belong to no line: it was removed.")
 
 
-def _unproven(lines: Sequence[Mapping[str, Any]], head: str, check: Check | None) -> Iterator[str]:
-    later = next((len(lines) - place for place, line in enumerate(lines, 1) if line["hash"] == head), 0)
+def after(lines: Sequence[Mapping[str, Any]], head: str) -> int:
+    """How many lines came after the given head."""
+    return next((len(lines) - place for place, line in enumerate(lines, 1) if line["hash"] == head), 0)
+
+
+def _unproven(
+    lines: Sequence[Mapping[str, Any]], head: str, check: Check | None, leaning: Sequence[int]
+) -> Iterator[str]:
+    later = after(lines, head)
     if head and later:
         yield f"{later} line{'' if later == 1 else 's'} came after the given head; keep the new one."
     if not head:
@@ -126,11 +134,17 @@ def _unproven(lines: Sequence[Mapping[str, Any]], head: str, check: Check | None
     older = [str(line["id"]) for line in lines if not line["covered"]]
     if older:
         yield f"Written before approvals kept what they covered, so only themselves checked: {', '.join(older)}."
+    if leaning:
+        yield (
+            "Written before single approvals covered what stood in front of them, which was not checked: "
+            f"{', '.join(map(str, leaning))}."
+        )
 
 
 def _covered_problems(
-    connection: Connection, line: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+    connection: Connection, line: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], leaning: list[int]
 ) -> Iterator[Problem]:
+    """`leaning` gets the line's number where it is older than what single approvals cover beside their subjects."""
     if not line["covered"]:
         return
     number, proof = line["id"], tables.proof.c
@@ -148,6 +162,10 @@ def _covered_problems(
     found = {
         (each.subject, each.rev): each.digest for each in proofs.of_line(connection, whole, line["trust_id"], pins)
     }
+    beside = {key for key in found if key[0] == proofs.BESIDE}
+    if beside and not any(subject == proofs.BESIDE for subject, _ in stated):  # the root holds that there was none
+        leaning.append(number)
+        found = {key: digest for key, digest in found.items() if key not in beside}
     for subject, rev in sorted(stated.keys() | found.keys()):
         if stated.get((subject, rev)) != found.get((subject, rev)):
             as_of = f" as of revision {rev}" if rev else ""

@@ -168,26 +168,6 @@ def below(connection: Connection, rev: int, guards: Collection[str]) -> dict[str
     return found
 
 
-def guards(connection: Connection, rev: int, uids: Collection[str]) -> dict[str, State]:
-    """The states of guardrails and containers, by uid.
-
-    Several scopes can see one, as every project sees the keys that it uses: what was seen to change last is so.
-    """
-    resource, version = tables.resource, tables.version
-    found: dict[str, State] = {}
-    for part in chunks(sorted(uids)):
-        query = (
-            select(resource.c.id)
-            .join_from(resource, version, version.c.resource_id == resource.c.id)
-            .where(among(connection, resource.c.uid, part), alive(version, rev))
-            .order_by(version.c.opened)
-        )
-        ids = list(connection.scalars(query))
-        states = states_of(connection, rev, ids)
-        found |= {states[row_id].resource.uid: states[row_id] for row_id in ids}
-    return found
-
-
 def states_held_by(connection: Connection, rev: int, principals: Collection[Principal]) -> Iterator[State]:
     """The states of everything on which one of some principals holds a grant, by uid."""
     for part in chunks(sorted(held_by(connection, rev, principals))):

@@ -34,8 +34,7 @@ class Needs:
     def of(self, connection: Connection, table: Table, rows: Sequence[Any]) -> set[int]:
         """Of some rows of one table, the ids of those that stay."""
         stay = {row.id for row in rows if spans(self.points, row.opened, row.closed)}
-        if table is tables.version:
-            stay |= self._in_front(connection, [row for row in rows if row.id not in stay])
+        stay |= self._in_front(connection, [row for row in rows if row.id not in stay])
         whole: set[int] = set()
         for part in chunks(sorted({row.resource_id for row in rows if row.id not in stay})):
             whole |= self._whole(connection, part)
@@ -44,7 +43,7 @@ class Needs:
         return stay | {row.id for row in rows if row.resource_id in whole}
 
     def _in_front(self, connection: Connection, rows: Sequence[Any]) -> set[int]:
-        """Of some versions those of what stood in front of something as of the revision it was approved at."""
+        """Of some rows those of what stood in front of something as of the revision it was approved at."""
         by_resource: dict[int, list[int]] = {}
         for row in rows if self.guards else ():
             if spans(self.pinned, row.opened, row.closed):

@@ -22,6 +22,8 @@ from snapbase.store.history import alive, chunks
 SCOPE = "scope:"
 """How the subject of a pin on a scope's coverage begins."""
 EMPTY_SCOPES = "every scope without a resource"
+BESIDE = "what single approvals lean on"
+"""What a line that pins something covers beside its subjects; lines from before that have no such proof."""
 _STREAM = {"yield_per": 5_000}
 Leaf = tuple[int, str, bytes]
 """(scope's row, uid or nothing, digest)."""
@@ -70,6 +72,11 @@ def coverage_leaf(scope: str, aspect: str, outcome: str, reason: str) -> bytes:
 def listed_leaf(scope: str) -> bytes:
     """The scope had been listed completely by then: only after that, absence was a fact."""
     return leaf("listed", scope)
+
+
+def unlisted_leaf(scope: str, uid: str) -> bytes:
+    """It was seen in the scope, which had not been listed completely by then: that it was not there was no fact."""
+    return leaf("unlisted", scope, uid)
 
 
 def folded(leaves: Iterable[bytes]) -> str:
@@ -125,19 +132,24 @@ def _pinned(connection: Connection, pinned: set[tuple[str, int]], last: int) -> 
     names = _names(connection)
     by_rev: dict[int, list[str]] = {}
     for subject, rev in sorted(pinned):
-        by_rev.setdefault(rev, []).append(subject)
+        if is_resource(subject) or subject.startswith(SCOPE):
+            by_rev.setdefault(rev, []).append(subject)
     found = []
     for rev, subjects in by_rev.items():
-        scopes = {subject for subject in subjects if subject.startswith(SCOPE)}
-        if scopes:
-            by_scope: dict[str, list[bytes]] = {each: [] for each in scopes}
-            for scope_id, _, each in _coverage(connection, rev, names):
-                if (subject := f"{SCOPE}{names[scope_id]}") in scopes:
-                    by_scope[subject].append(each)
-            found += [Proof(subject, rev, folded(leaves)) for subject, leaves in by_scope.items()]
         listed = {scope_id: each for scope_id, _, each in _listed(connection, rev, names)}
+        by_scope: dict[str, list[bytes]] = {each: [] for each in subjects if each.startswith(SCOPE)}
+        for scope_id, _, each in _coverage(connection, rev, names) if by_scope else ():
+            if (subject := f"{SCOPE}{names[scope_id]}") in by_scope:
+                by_scope[subject].append(each)
+        found += [Proof(subject, rev, folded(leaves)) for subject, leaves in by_scope.items()]
+        beside = [each for scope_id, each in listed.items() if f"{SCOPE}{names[scope_id]}" in by_scope]
+        guards: set[str] = set()
         for part in chunks(each for each in subjects if is_resource(each)):
-            found += _subjects(connection, rev, part, names, listed, last)
+            rows = [row for row in seen(connection, part) if row.first <= last]
+            found += _subjects(connection, rev, part, rows, names, listed)
+            beside += [unlisted_leaf(names[row.scope_id], row.uid) for row in rows if row.scope_id not in listed]
+            guards |= _behind(connection, rev, [row.id for row in rows])
+        found.append(Proof(BESIDE, rev, folded([*beside, *_in_front(connection, rev, guards, names)])))
     return found
 
 
@@ -145,20 +157,37 @@ def _subjects(
     connection: Connection,
     rev: int,
     uids: Sequence[str],
+    rows: Sequence[Any],
     names: Mapping[int, str],
     listed: Mapping[int, bytes],
-    last: int,
 ) -> Iterator[Proof]:
-    """A subject that was not there leaves that its scopes were listed: those in which it had been seen by `last`."""
-    rows = [row for row in seen(connection, uids) if row.first <= last]
-    ids = [row.id for row in rows]
+    """A subject that was not there leaves that its scopes were listed: those in which it had been seen (`rows`)."""
     leaves: dict[str, list[bytes]] = {uid: [] for uid in uids}
     for row in rows:
         leaves[row.uid].append(listed.get(row.scope_id, b""))
-    for stream in (_resources, _grants, _unread):
-        for _, uid, each in stream(connection, rev, names, ids):
-            leaves[uid].append(each)
+    for _, uid, each in _leaves(connection, rev, names, [row.id for row in rows]):
+        leaves[uid].append(each)
     return (Proof(uid, rev, folded(found)) for uid, found in leaves.items())
+
+
+def _behind(connection: Connection, rev: int, ids: Sequence[int]) -> set[str]:
+    """What some resources lay behind."""
+    guard, version = tables.profile_guard.c, tables.version
+    query = select(guard.guard).join_from(version, tables.profile_guard, guard.profile_id == version.c.profile_id)
+    return set(connection.scalars(query.where(version.c.resource_id.in_(ids), alive(version, rev)).distinct()))
+
+
+def _in_front(connection: Connection, rev: int, uids: Iterable[str], names: Mapping[int, str]) -> Iterator[bytes]:
+    """What stood in front decides what a grant was worth when it was approved."""
+    resource = tables.resource.c
+    for part in chunks(sorted(uids)):
+        ids = connection.scalars(select(resource.id).where(resource.uid.in_(part))).all()
+        yield from (each for _, _, each in _leaves(connection, rev, names, ids))
+
+
+def _leaves(connection: Connection, rev: int, names: Mapping[int, str], ids: Sequence[int]) -> Iterator[Leaf]:
+    for stream in (_resources, _grants, _unread):
+        yield from stream(connection, rev, names, ids)
 
 
 def seen(connection: Connection, uids: Sequence[str]) -> Sequence[Any]:

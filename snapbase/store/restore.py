@@ -110,13 +110,13 @@ def _counted(bundle: Bundle, layers: Sequence[Baseline]) -> list[tuple[Baseline,
 
 def _moments(bundle: Bundle, whole: Baseline | None) -> dict[int, _Moment]:
     found: dict[int, _Moment] = {}
+    for row in bundle.of("guard"):  # first: what was approved stands over what stood in front of it
+        moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
+        moment.states.setdefault(place, {})[row["uid"]] = row["state"]
     for row in bundle.of("pinned"):
         moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
         moment.states.setdefault(place, {})[row["uid"]] = row["state"]
         moment.listed |= {place} if row["listed"] else set()
-    for row in bundle.of("guard"):
-        moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
-        moment.states.setdefault(place, {})[row["uid"]] = row["state"]
     for row in bundle.of("pinned-scope"):
         moment, place = found.setdefault(row["rev"], _Moment({}, {}, set())), _place(row)
         moment.coverage[place] = row["coverage"]

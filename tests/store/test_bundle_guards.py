@@ -1,5 +1,6 @@
 """What stood in front of an approved share goes with the approval: elsewhere, too, it is told when that falls."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from snapbase.finding import Report
-from snapbase.model import Limits
+from snapbase.model import Grant, Limits, Resource, ResourceType
 from snapbase.operations import evidence
 from snapbase.store import Store
-from tests.store.test_candidates import CLOSED, OPEN, Desk, _shared, desk
-from tests.store.world import EPOCH
+from snapbase.store.prune import _EVER as NEVER
+from snapbase.store.prune import Wanted, prune
+from tests.store.test_candidates import CLOSED, KEYS, OPEN, TRUST, Desk, _shared, desk
+from tests.store.world import EPOCH, EUROPE, grant, minute, reading, seen, snapshot
 
 __all__ = ["desk"]
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
@@ -50,10 +53,41 @@ def test_a_guardrail_that_falls_after_an_import_is_told(
         assert {each["uid"] for each in again.of("guard")} == {KEY}
 
 
-def test_that_no_line_covers_what_stood_in_front_is_said(desk: Desk) -> None:
+def test_what_stood_in_front_is_covered(desk: Desk) -> None:
     found = desk.collect(_shared(KEY), key=CLOSED).findings
     desk.approve([each.id for each in found])
+    text = "".join(evidence.export(desk.store))
+    bundle, verified = evidence.load(text.splitlines(), head=desk.store.baselines()[-1].hash)
 
-    _, verified = evidence.load("".join(evidence.export(desk.store)).splitlines())
+    assert (len(bundle.of("guard")), verified.problems, verified.unproven) == (1, (), ())
 
-    assert any(words.startswith("What stood in front of single approvals: 1.") for words in verified.unproven)
+    (guard,) = (line for line in text.splitlines() if '"thing":"guard"' in line)
+    opened = guard.replace('"admits":["111122223333"]', '"admits":["999988887777"]')
+    assert opened != guard
+    assert evidence.load(text.replace(guard, opened).splitlines())[1].problems
+
+
+@pytest.mark.parametrize("then", [{grant()}, None], ids=["held", "unread"])
+def test_what_stood_in_front_stays_as_it_was_when_the_rest_is_pruned(desk: Desk, then: set[Grant] | None) -> None:
+    """With who held roles on it: whoever holds one inside may get the key from our own."""
+
+    def collect(held: set[Grant] | None) -> Report:
+        number = desk.store.begin_run("", "", minute(desk.tick()))
+        above = Resource(uid=KEY, address=KEY, type=ResourceType.CONTAINER)
+        desk.store.record(number, reading(KEYS, desk.tick(), [seen(above, held), seen(snapshot("b"))]))
+        desk.store.record(number, reading(EUROPE, desk.tick(), [_shared(KEY)]))
+        desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+        return desk.report()
+
+    desk.approve([each.id for each in collect(then).findings if each.subject.uid == snapshot("a").uid])
+    collect(set())
+    collect(set())
+    before = list(evidence.export(desk.store))
+    (guard,) = (json.loads(line) for line in before if '"thing":"guard"' in line)
+    assert guard["state"]["grants"] if then else guard["state"]["unread"]
+
+    url = desk.store._engine.url.render_as_string(hide_password=False)
+    prune(url, Wanted(minute(desk.now), events_before=NEVER, heard_since=minute(desk.now)))
+
+    assert desk.store.verify_baselines().problems == ()
+    assert list(evidence.export(desk.store)) == before

@@ -102,7 +102,7 @@ def _versions(desk: Desk, uid: str) -> int:
         return int(connection.exec_driver_sql(query.format(uid)).scalar_one())
 
 
-FELL = [*STANDING, ("guard", CLOSED), ("guard", OPEN)]
+FELL = [*STANDING, ("guard", 0, CLOSED), ("guard", 0, OPEN)]
 
 
 @settings(

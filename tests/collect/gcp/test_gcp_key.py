@@ -14,7 +14,7 @@ from snapbase.model import Limits, Miss, Observation, Outcome, Resource, Scope, 
 from snapbase.sandbox.faults import FaultKind
 from snapbase.sandbox.gcp.clients import send
 from snapbase.sandbox.gcp.estate import ORGANIZATION, Shelf
-from snapbase.trust import TrustList
+from snapbase.trust import TrustedEntry, TrustList
 from tests.collect.gcp.reader import (
     DISKS,
     EVE,
@@ -101,14 +101,20 @@ def _around(google: Google) -> Iterator[Observation]:
         yield from google.reading(kms_key.COLLECTOR)
 
 
-def _exposed(google: Google, member: str = EVE, *, without: str = "") -> Exposure:
+def _exposed(
+    google: Google, member: str = EVE, *, without: str = "", own: tuple[str, ...] = (), trusted: tuple[str, ...] = ()
+) -> Exposure:
     """What a grant on the snapshot is worth, judged with everything that was read around it."""
     google.bind(SNAPSHOTS, "orders", {"role": "roles/compute.storageAdmin", "members": [member]})
     seen = google.read(snapshot.COLLECTOR)["orders"]
     scope = Scope("gcp", PROJECT, "global", "gcp.compute.snapshot")
     guards = {each.resource.uid: State(scope, each.resource, each.grants, each.miss) for each in _around(google)}
     guards.pop(without, None)
-    trust = TrustList(own=frozenset({PROJECT, google.number}), domains=frozenset({"ours.example"}))
+    trust = TrustList(
+        own=frozenset({PROJECT, google.number, *own}),
+        domains=frozenset({"ours.example"}),
+        entries=tuple(TrustedEntry(each) for each in trusted),
+    )
     assert seen.grants is not None
     [grant] = seen.grants
     return expose(grant, State(scope, seen.resource, seen.grants, None), guards, trust, on=TODAY)
@@ -207,7 +213,7 @@ def test_a_key_that_only_our_own_agent_may_use_makes_a_share_latent(google: Goog
     _make(google)
     _protect(google)
     _admit(google, KEY, _agent(google))
-    _admit(google, ORGANIZATION, "group:admins@ours.example", "roles/owner")
+    _admit(google, ORGANIZATION, "user:ada@ours.example", "roles/owner")
 
     found = _exposed(google)
 
@@ -238,6 +244,47 @@ def test_a_foot_in_the_project_is_a_way_to_our_own_agent(google: Google) -> None
     found = _exposed(google)
 
     assert (found.effect, found.why) == (Effect.UNKNOWN, f"it holds a role on {PROJECT} as well")
+
+
+@pytest.mark.parametrize(
+    "member", ["domain:evil.example", "group:them@evil.example", "group:dba@ours.example", "projectEditor:elsewhere"]
+)
+def test_a_foot_among_others_in_the_project_is_a_way_as_well(google: Google, member: str) -> None:
+    _make(google)
+    _protect(google)
+    _admit(google, KEY, _agent(google))
+    _admit(google, f"projects/{google.number}", member, "roles/compute.instanceAdmin.v1")
+
+    assert _exposed(google).effect == Effect.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "serviceAccount:service-{vault}@compute-system.iam.gserviceaccount.com",
+        "serviceAccount:restore@key-vault.iam.gserviceaccount.com",
+        "group:dba@ours.example",
+    ],
+)
+def test_a_way_to_our_own_that_leads_through_elsewhere_was_not_read(google: Google, member: str) -> None:
+    """Who may act in another of our projects, or is in a group of ours, no binding above the snapshot says."""
+    vault = google.sandbox.estate.project(VAULT)
+    assert vault is not None
+    number = str(vault["name"]).rpartition("/")[2]
+    _make(google)
+    _protect(google)
+    _admit(google, KEY, _agent(google))
+    _admit(google, KEY, member.format(vault=number))
+
+    assert _exposed(google, own=(VAULT, number)).effect == Effect.UNKNOWN
+
+
+def test_a_trusted_agent_is_not_taken_for_ours(google: Google) -> None:
+    _make(google)
+    _protect(google)
+    _admit(google, KEY, THEIR_AGENT)
+
+    assert _exposed(google, trusted=("999988887777",)).effect == Effect.EFFECTIVE
 
 
 def test_bindings_above_that_were_not_read_are_not_taken_for_none(google: Google) -> None:
