@@ -18,6 +18,8 @@ class Receiver:
     location: str = ""
     slow: float = 0.0
     """Seconds from one byte of its answer to the next."""
+    dripped: int = 0
+    """How many of them were sent before whoever asked was gone."""
     got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
 
@@ -43,6 +45,7 @@ def receiving() -> Iterator[Receiver]:
                 for byte in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 1000:
                     time.sleep(state.slow)
                     self.wfile.write(bytes([byte]))
+                    state.dripped += 1
                 return
             self.send_response(state.status)
             if state.location:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from snapbase import sandbox
-from snapbase.audit.log import audit_logs
+from snapbase.audit.log import Fetched, Source, audit_logs
 from snapbase.cli.app import app
 from snapbase.collect.engine import Selection
 from snapbase.errors import UsageError
 from snapbase.finding import Report
-from snapbase.operations import audit, demo
+from snapbase.model import Scope
+from snapbase.operations import approve, audit, demo
 from snapbase.operations.diff import against_run, diff
+from snapbase.operations.holes import hole_of
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws import cloudtrail
 from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, REGIONS
@@ -27,6 +30,8 @@ from snapbase.sandbox.faults import Switchboard
 from snapbase.settings import Config
 from snapbase.store import Store
 from tests.observed import EVERYTHING, closed, copy_of, observe, since_first
+from tests.store.rotating import TRUST
+from tests.store.world import EPOCH
 
 THIEF = "t.lambert"
 BUCKET = "our-trail"
@@ -266,6 +271,57 @@ def test_a_run_says_which_log_holds_records_that_it_could_not_read(store: Store,
     gaps = {str(gap.scope): gap.reason for gap, _ in store.coverage(store.head())}
     hole = gaps[f"aws.cloudtrail in {MEMBER}/{REGIONS[0]}"]
     assert re.match(r"\d records? of it could not be read: awsRegion is not a string", hole)
+
+
+def _holes(store: Store) -> dict[Scope, str]:
+    return {gap.scope: gap.reason for gap, _ in store.coverage(store.head()) if gap.scope.kind == "aws.cloudtrail"}
+
+
+def test_records_that_will_never_be_read_keep_their_log_incomplete_for_two_days(
+    store: Store, config: Config, switchboard: Switchboard
+) -> None:
+    """The log is read on from behind them: a run that finds none of them has not read them either."""
+    observe(store, config)
+    where = Scope("aws", MEMBER, REGIONS[0], "aws.cloudtrail")
+    trail = cloudtrail._trail(MEMBER, REGIONS[0])
+    cloudtrail.write(MEMBER, REGIONS[0], trail[-1] | {"awsRegion": 7, "eventID": "broken"})
+    observe(store, config)
+    told = _holes(store)[where]
+    for unreadable in [each for each in trail if each["awsRegion"] == 7]:
+        trail.remove(unreadable)
+
+    observe(store, config)
+    _covered(store, where, datetime.now(UTC))
+    with closed(switchboard, "aws", "cloudtrail:LookupEvents"):
+        observe(store, config)
+        assert _holes(store)[where].endswith(f"; {told}")
+    observe(store, config)
+    assert _holes(store) == {where: told}
+    _covered(store, where, datetime.now(UTC) + timedelta(days=2))
+    assert _holes(store) == {}
+
+
+def test_whoever_approves_a_run_with_unread_records_is_not_told_of_them_again(store: Store, config: Config) -> None:
+    where = Scope("aws", MEMBER, REGIONS[0], "aws.cloudtrail")
+    number = store.begin_run("", "", datetime.now(UTC))
+    broken = Fetched(Source("aws.cloudtrail", MEMBER, REGIONS[0]), EPOCH, EPOCH, (), {"awsRegion is not a string": 1})
+    audit.cover(store, number, {where: hole_of([broken], datetime.now(UTC))}, datetime.now(UTC))
+    store.finish_run(number, trust=TRUST, at=datetime.now(UTC))
+    assert where in _holes(store)
+    words: dict[str, Any] = {"by": "ada", "reason": "read by hand", "allow_public": True, "allow_unknown": True}
+    request = approve.Request(run=store.run(number), allow_incomplete=True, **words)
+    approve.approve(store, approve.plan(store, request))
+
+    _covered(store, where, datetime.now(UTC))
+
+    assert _holes(store) == {}
+
+
+def _covered(store: Store, log: Scope, at: datetime) -> None:
+    """A run that found nothing wrong with a log."""
+    number = store.begin_run("", "", at)
+    audit.cover(store, number, {log: None}, at)
+    store.finish_run(number, trust=TRUST, at=at)
 
 
 def test_an_event_that_came_later_explains_nothing_earlier(store: Store, config: Config) -> None:

@@ -116,6 +116,53 @@ def test_a_whole_approval_that_is_taken_back_uncovers_the_one_below(desk: Desk) 
     assert desk.report()["baseline"] is None
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_run_older_than_what_was_approved_is_not_called_quiet(desk: Desk, partial: bool) -> None:
+    _drift(desk)
+    desk.collect(_shared())
+    desk.say("approve-baseline", "--reason", "taken back by then", "--by", "ada")
+    if partial:
+        desk.say("approve-baseline", "--snapshot", "a", "--reason", "as it is")
+
+    for words in (["diff"], ["diff", "--baseline", str(2 + partial)], ["approve-baseline", "--reason", "why"]):
+        desk.say(*words, "--run", "2", code=2)
+
+        assert "Run 2 is older than run 3, which baseline 2 approved as a whole." in desk.error
+        assert "revoke baseline 2 first" in desk.error
+    drift = json.loads(desk.say("diff", "--run", "2", "--baseline", "1", "--format", "json", code=1))
+    assert {each["rule"] for each in drift["findings"]} == {"public-share", "unknown-account-share"}
+    desk.say("diff", "--from", "1", "--to", "2", code=1)
+    held = {
+        each["principal"]["id"]: each["unapproved"]
+        for each in json.loads(desk.say("shares", "--run", "2", "-f", "json"))
+    }
+    assert held == {"all": 1, OUTSIDER.id: 1}
+    assert desk.rules(0) == []
+
+
+def test_who_held_what_before_anything_was_approved_is_still_told(desk: Desk) -> None:
+    desk.collect(_shared(grant(PUBLIC)))
+    desk.collect(_shared())
+    desk.say("approve-baseline", "--reason", "day one")
+
+    (found,) = json.loads(desk.say("shares", "--run", "1", "-f", "json"))
+
+    assert (found["principal"]["id"], found["unapproved"]) == ("all", 1)
+
+
+def test_a_snapshot_whose_uid_begins_another_s_is_approved_by_it(desk: Desk) -> None:
+    longer = seen(snapshot("ab"), (grant(PUBLIC),))
+    desk.collect(_shared(grant(PUBLIC)), longer)
+    allowed = ("--allow-public", "--reason", "an image")
+    desk.say("approve-baseline", "--snapshot", "snapshot/a", *allowed, code=2)
+    assert "matches several snapshots" in desk.error
+
+    desk.say("approve-baseline", "--snapshot", snapshot("a").uid, *allowed)
+
+    (left,) = (each for each in desk.report()["findings"] if each["rule"] == "public-share")
+    assert left["subject"]["uid"] == longer.resource.uid
+
+
 def test_taking_back_below_a_whole_approval_says_what_else_to_do(desk: Desk) -> None:
     _drift(desk)
     desk.say("approve-baseline", "--principal", OUTSIDER.id, "--allow-unknown", "--reason", "vendor")

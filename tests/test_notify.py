@@ -84,13 +84,14 @@ def test_what_comes_back_after_it_was_gone_is_news(receiver: Receiver, place: st
 
 
 def test_the_signature_holds_for_these_bytes_at_this_time(receiver: Receiver, place: str) -> None:
+    begun = int(time.time())
     tell(webhook(receiver, key=SecretStr("the key")), place, report(SHARED))
 
     _, headers, body = receiver.got[0]
     found = re.fullmatch("t=([0-9]+),sha256=([0-9a-f]{64})", headers[SIGNATURE])
     assert found
     assert found[2] == hmac.new(b"the key", f"{found[1]}.".encode() + body, "sha256").hexdigest()
-    assert abs(int(found[1]) - time.time()) < 60
+    assert begun <= int(found[1]) <= time.time()
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,10 @@ def test_a_failed_delivery_is_said_and_tried_again(receiver: Receiver, place: st
 
 def test_a_server_that_drips_does_not_hold_up_the_run(receiver: Receiver, place: str) -> None:
     receiver.slow = 0.1
-    begun = time.monotonic()
 
     (said,) = tell(webhook(receiver, timeout=0.3), place, report(SHARED))
 
-    assert time.monotonic() - begun < 3
+    assert receiver.dripped < 1_000, "its answer was not waited for"
     assert "no answer within 0.3 s" in said
 
 

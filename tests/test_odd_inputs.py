@@ -11,6 +11,7 @@ from snapbase.cli import main
 from tests.review.desk import estate
 
 HUGE = "9" * 30
+KINDS = ("--kinds", "aws.rds.*", "--reason", "why", "--allow-public", "--allow-unknown", "--allow-incomplete")
 Typed = Callable[..., tuple[int, str, str]]
 
 
@@ -77,7 +78,29 @@ def snapbase(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (("run", "--fail-on", ""), "There is no severity ''."),
         (("watch", "--fail-on", ""), "There is no severity ''."),
         (("approve-baseline", "--finding", "zzz", "--reason", "why"), "zzz is not a finding of this run."),
-        (("approve-baseline", "--finding", "", "--reason", "why"), "is not a finding of this run."),
+        *(
+            (("approve-baseline", option, " ", "--reason", "why"), f"{option} is empty.")
+            for option in ("--finding", "--except", "--snapshot", "--principal", "--origin", "--kinds", "--by")
+        ),
+        (("approve-baseline", *KINDS), "--kinds goes with --principal."),
+        (("approve-baseline", *KINDS, "--snapshot", "orders"), "--kinds goes with --principal."),
+        (("approve-baseline", *KINDS, "--finding", "0"), "--kinds goes with --principal."),
+        (("approve-baseline", *KINDS, "--principal", "x", "--finding", "0"), "--kinds narrows --principal alone."),
+        (("approve-baseline", *KINDS, "--origin", "dlm:x"), "--origin is an approval of its own: leave out --kinds,"),
+        *(
+            (
+                ("approve-baseline", f"--allow-{what}", "--origin", "dlm:x"),
+                f"of its own: leave out --allow-{what}.",
+            )
+            for what in ("public", "unknown", "incomplete")
+        ),
+        (("approve-baseline", "--low-trust", "--reason", "why"), "--low-trust goes with --origin."),
+        (("baselines", "revoke", "1", "--reason", "why", "--by", ""), "--by is empty."),
+        (("baselines", "confirm", "1", "--by", ""), "--by is empty."),
+        (("review", "--by", ""), "--by is empty."),
+        (("snapshots", "list", ""), "MATCH is empty."),
+        (("snapshots", "list", "--owner", ""), "An option that narrows is empty."),
+        (("snapshots", "show", ""), "UID is empty."),
         (("approve-baseline", "--reason", "why", "--until", ""), "'' is not a date."),
         (("approve-baseline", "--reason", "why", "--until", "2026-13-45"), "'2026-13-45' is not a date."),
         (("approve-baseline", "--reason", "why", "--until", "9999-12-31"), "'9999-12-31' is the end of all dates."),

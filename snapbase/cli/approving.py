@@ -1,13 +1,14 @@
 """`approve-baseline`: what is said to be fine, and by whom."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from snapbase.cli.context import configuration, moment, opened, say
+from snapbase.cli.context import configuration, moment, opened, refuse_empty, say
 from snapbase.cli.origins import approve_origins
+from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
     from snapbase.finding import Finding
@@ -48,11 +49,26 @@ def approve_baseline(
     from snapbase.operations.diff import finished_run
     from snapbase.operations.evidence import signer
 
+    named = {
+        "--except": excepted,
+        "--finding": finding,
+        "--snapshot": snapshot,
+        "--principal": principal,
+        "--kinds": kind,
+    }
+    for option, words in {**named, "--origin": origin, "--by": [by]}.items():
+        refuse_empty(option, *words or ())
     if origin:
-        alone = not (finding or snapshot or principal or excepted)
-        words = (by, reason, ticket, until)
-        approve_origins(context, origin, run=run, words=words, low_trust=low_trust, alone=alone)
+        allowed = {
+            "--allow-public": allow_public,
+            "--allow-unknown": allow_unknown,
+            "--allow-incomplete": allow_incomplete,
+        }
+        _refuse_beside_origin(option for option, given in {**named, **allowed}.items() if given)
+        approve_origins(context, origin, run=run, words=(by, reason, ticket, until), low_trust=low_trust)
         return
+    if low_trust:
+        raise UsageError("--low-trust goes with --origin.", hint="`snapbase origins list` lists them.")
     config = configuration(context)
     sign, pending = signer(config), config.approval.four_eyes
     with opened(context, config, write=True) as store, store.lock():
@@ -77,6 +93,13 @@ def approve_baseline(
         baseline = operation.approve(store, plan, pending=pending, sign=sign)
     typer.echo(_done(plan, baseline))
     say(context, f"Head of the log, to be kept elsewhere: {baseline.hash}")
+
+
+def _refuse_beside_origin(given: Iterable[str]) -> None:
+    """An origin's approval says nothing of shares, and nothing of single findings."""
+    if beside := ", ".join(given):
+        hint = "Approve findings and snapshots with another command."
+        raise UsageError(f"--origin is an approval of its own: leave out {beside}.", hint=hint)
 
 
 def _delta(plan: "Plan") -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snapbase.cli.context import TableOption, configuration, opened, publish, say
+from snapbase.cli.context import TableOption, configuration, opened, publish, refuse_empty, say
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def revoke(
     from snapbase.operations import evidence as operation
     from snapbase.operations.approve import claimed_identity
 
+    refuse_empty("--by", by)
     config = configuration(context)
     with opened(context, config, write=True) as store, store.lock():
         who = by or claimed_identity()["user"]
@@ -134,6 +135,7 @@ def confirm(
     from snapbase.operations import evidence as operation
     from snapbase.operations.approve import claimed_identity
 
+    refuse_empty("--by", by)
     config = configuration(context)
     with opened(context, config, write=True) as store, store.lock():
         line = operation.confirm(store, baseline, by=by, reason=reason, sign=operation.signer(config))
@@ -163,20 +165,14 @@ def verify(
     """
     from snapbase.operations import evidence as operation
 
+    refuse_empty("--head", head)  # an empty one compares nothing, and would say that all is well
     with opened(context, configuration(context)) as store:
-        found = operation.verify(store, head=_kept(head), public_key=public_key)
+        found = operation.verify(store, head=head or "", public_key=public_key)
     if fmt == "json":
         typer.echo(json.dumps(_verified_json(found), indent=2))
     else:
         typer.echo("\n".join(_verified(found)))
     raise typer.Exit(1 if found.problems else 0)
-
-
-def _kept(head: str | None) -> str:
-    """An empty one compares nothing, and would say that all is well."""
-    if head is not None and not head.strip():
-        raise UsageError("--head is empty.", hint="Give the head that was kept elsewhere, or leave --head out.")
-    return head or ""
 
 
 def export(
@@ -204,8 +200,9 @@ def import_(
     from snapbase.operations import evidence as operation
     from snapbase.report.text import plain
 
+    refuse_empty("--head", head)
     config = configuration(context)
-    found, verified = operation.load(_read(file), head=_kept(head), public_key=public_key)
+    found, verified = operation.load(_read(file), head=head or "", public_key=public_key)
     if verified.problems:
         typer.echo("\n".join(_verified(verified)))
         raise ApprovalRefused("The file is not what was approved; nothing was imported.")

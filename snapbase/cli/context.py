@@ -109,6 +109,12 @@ def publish(text: str, output: Path | None) -> None:
         raise SnapbaseError(f"{where} cannot be written: {why}.", hint="Name a file that can: --output FILE.") from None
 
 
+def refuse_empty(option: str, *given: str | None) -> None:
+    """A word that is not there: a script's variable that is not set would name everything, or nobody."""
+    if any(each is not None and not each.strip() for each in given):
+        raise UsageError(f"{option} is empty.", hint=f"Say what is meant, or leave {option} out.")
+
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

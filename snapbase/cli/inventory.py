@@ -17,6 +17,7 @@ from snapbase.cli.context import (
     TeamOption,
     configuration,
     opened,
+    refuse_empty,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def list_snapshots(
     context: typer.Context,
-    match: Annotated[str, typer.Argument(help="Part of a uid, address or name.")] = "",
+    match: Annotated[str | None, typer.Argument(help="Part of a uid, address or name.")] = None,
     run: Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")] = None,
     cloud: CloudOption = None,
     account: AccountOption = None,
@@ -43,6 +44,7 @@ def list_snapshots(
     from snapbase.operations.accounts import chosen, whose
     from snapbase.operations.diff import finished_run
 
+    refuse_empty("MATCH", match)
     clouds = narrowing.clouds(cloud)
     kinds = narrowing.kinds(kind, clouds)
     with opened(context, configuration(context)) as store:
@@ -53,7 +55,7 @@ def list_snapshots(
             kinds=kinds,
             clouds=clouds,
             accounts=chosen(store, judged, narrowing.accounts(store, account), whose(owner, team, environment)),
-            match=match,
+            match=match or "",
             shared=shared,
         )
         if fmt == "json":
@@ -134,6 +136,7 @@ def show_snapshot(
     from snapbase.operations.diff import finished_run
     from snapbase.report.listing import facts, listing
 
+    refuse_empty("UID", uid)
     with opened(context, configuration(context)) as store:
         story = operation.story(store, finished_run(store), uid)
     if fmt == "json":

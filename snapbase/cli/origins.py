@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from snapbase.cli.context import TableOption, configuration, moment, opened, say
-from snapbase.errors import UsageError
 
 if TYPE_CHECKING:
     from snapbase.operations.origins import Proposed
@@ -108,12 +107,8 @@ def approve_origins(
     run: int | None,
     words: tuple[str | None, str, str, str | None],
     low_trust: bool,
-    alone: bool,
 ) -> None:
     """`approve-baseline --origin`: shows what would be hidden, then approves it. `words`: by, reason, ticket, until."""
-    if not alone:
-        hint = "Approve findings and snapshots with another command."
-        raise UsageError("--origin is an approval of its own.", hint=hint)
     by, reason, ticket, until = words
     from snapbase.operations import origins as operation
     from snapbase.operations.approve import claimed_identity

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from snapbase.cli.context import configuration, moment, opened, say, store_place
+from snapbase.cli.context import configuration, moment, opened, refuse_empty, say, store_place
 from snapbase.errors import UsageError
 
 
@@ -19,6 +19,7 @@ def review(
 
     Decisions are kept until the next time. Nothing is approved before it is saved; saving shows first what would be.
     """
+    refuse_empty("--by", by)
     _possible()
     from snapbase.operations.approve import claimed_identity
     from snapbase.operations.diff import finished_run

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
-from snapbase.errors import NotFound
+from snapbase.errors import NotFound, UsageError
 from snapbase.finding import Account, Finding
 from snapbase.model import Run, State
 from snapbase.operations import trusting
@@ -63,8 +63,10 @@ class Whose:
     environments: tuple[str, ...] = ()
 
 
-def whose(*wanted: Iterable[str] | None) -> Whose:
-    """Of options that may not have been given."""
+def whose(*wanted: Collection[str] | None) -> Whose:
+    """Of options that may not have been given. Raises `UsageError` where one is empty: it would mean nobody's."""
+    if not all(word.strip() for each in wanted for word in each or ()):
+        raise UsageError("An option that narrows is empty.", hint="Say whose accounts are meant, or leave it out.")
     return Whose(*(tuple(each or ()) for each in wanted))
 
 

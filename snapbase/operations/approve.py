@@ -68,6 +68,14 @@ def plan(store: Store, request: Request) -> Plan:
         )
     if request.excepted and not request.whole:
         raise UsageError("--except goes with a whole run, not with --finding, --snapshot or --principal.")
+    if request.kinds and not request.principals:
+        raise UsageError(
+            "--kinds goes with --principal.",
+            hint="It narrows what is approved of a principal; a whole run is narrowed with --except.",
+        )
+    if request.kinds and (request.findings or request.snapshots):
+        hint = "Approve findings and snapshots with another command."
+        raise UsageError("--kinds narrows --principal alone.", hint=hint)
     against = against_baseline(store, request.run)
     report = diff(store, request.run, against)
     approved, snapshots = _chosen(store, request, report)
@@ -155,7 +163,11 @@ def _find(by_id: dict[str, Finding], name: str) -> Finding:
 
 
 def _uid(store: Store, run: Run, name: str) -> str:
+    if not name.strip():
+        raise UsageError("--snapshot is empty.", hint="`snapbase snapshots list` lists the uids.")
     found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
+    if name in found:
+        return name
     if len(found) != 1:
         what = "matches several snapshots" if found else "is not known"
         raise NotFound(f"{name} {what} as of run {run.id}.", hint="`snapbase snapshots list` lists the uids.")

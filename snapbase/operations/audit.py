@@ -15,9 +15,10 @@ from snapbase.collect.runtime import Runtime
 from snapbase.diff import Change, ChangeType
 from snapbase.errors import StaleReading, UsageError
 from snapbase.event import Event
-from snapbase.finding import Finding, several
+from snapbase.finding import Finding
 from snapbase.model import SKIPPED, Aspect, Cloud, Coverage, Miss, Outcome, Reading, Run, Scope
 from snapbase.operations import narrowing, retention, skips
+from snapbase.operations.holes import beside, hole_of, open_holes
 from snapbase.operations.logs import READERS, Read
 from snapbase.settings import Config
 from snapbase.store import Store
@@ -106,16 +107,15 @@ def fetch(
     stop: threading.Event,
     progress: Callable[[str], None] = lambda _: None,
     places: Collection[Scope] | None = None,
-    undigested: Mapping[Scope, Miss] | None = None,
 ) -> Taken:
     """Reads every log of the selected accounts from where it was read to the last time. Needs the store's lock.
 
     What could not be read is coverage like any other scope's: its kind is the log's name; what `skip` leaves out is
     complete, with the words for that. With `places`, only the logs that tell what was done in one of these scopes.
-    `undigested`: what the same run found when it read the logs before.
     """
     taken = Taken()
     marks, until = store.logs_read(), datetime.now(UTC)
+    holes = open_holes(store, until)
     oldest = retention.events_before(config, until)
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     shut: dict[str, Miss] = {}
@@ -126,9 +126,9 @@ def fetch(
         wanted = jobs if places is None else (each for each in jobs if _tells_of(each.scope, places))
         for job, stretches in runtime.map(_read, wanted):
             missed = _take(store, taken, job, stretches, oldest)
-            if hole := _undigested(stretches) or (undigested or {}).get(job.scope):
+            if hole := hole_of(stretches, until) or holes.get(job.scope):
                 taken.undigested[job.scope] = hole
-                missed = missed or hole
+                missed = beside(missed, hole)
             _cover(store, run_id, job.scope, until, missed)
             asked.add(job.scope)
             progress(f"{job.log.title} of {job.scope.account}/{job.scope.location}")
@@ -138,18 +138,24 @@ def fetch(
         _cover(store, run_id, scope, until, None, SKIPPED)
     taken.unread |= {where: miss.reason for where, miss in shut.items()}
     if places is None and shut and not stop.is_set():
-        _unasked(store, run_id, selection, asked | skipped, next(iter(shut.values())), until)
+        _unasked(store, run_id, selection, asked | skipped, next(iter(shut.values())), until, holes)
     return taken
 
 
 def _unasked(
-    store: Store, run_id: int, selection: engine.Selection, asked: Collection[Scope], miss: Miss, at: datetime
+    store: Store,
+    run_id: int,
+    selection: engine.Selection,
+    asked: Collection[Scope],
+    miss: Miss,
+    at: datetime,
+    holes: Mapping[Scope, Miss],
 ) -> None:
     """Logs that were read once and could not even be asked now: they must not stay complete."""
     logs = {log.name for log in audit_logs()}
     for scope in store.known_scopes():
         if scope.kind in logs and scope not in asked and selection.takes(scope):
-            _cover(store, run_id, scope, at, miss)
+            _cover(store, run_id, scope, at, beside(miss, holes.get(scope)))
 
 
 def _tells_of(log: Scope, places: Collection[Scope]) -> bool:
@@ -182,8 +188,9 @@ def poll(
 
 def cover(store: Store, run_id: int, logs: Mapping[Scope, Miss | None], at: datetime) -> None:
     """What was read of logs, and what not, as coverage."""
+    holes = open_holes(store, at) if logs else {}
     for scope, missed in logs.items():
-        _cover(store, run_id, scope, at, missed)
+        _cover(store, run_id, scope, at, beside(missed, holes.get(scope)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +286,6 @@ def _take(
     if missed is not None:
         taken.unread[str(job.scope)] = missed.reason
     return missed
-
-
-def _undigested(found: Iterable[Fetched]) -> Miss | None:
-    broken = sum((Counter(each.broken) for each in found), Counter[str]())
-    if not broken:
-        return None
-    what = ", ".join(f"{why} ({count})" if count > 1 else why for why, count in broken.most_common(3))
-    return Miss(Outcome.PARTIAL, f"{several(broken.total(), 'record')} of it could not be read: {what}")
 
 
 def _with_way_out(log: AuditLog, missed: Miss | None) -> Miss | None:

@@ -90,11 +90,7 @@ def collect(
         _refuse_nothing(tally)
         if logs and known and tally.places:
             # What was done while all this was read: asked for only where something is to be explained.
-            before = {scope: hole for each in heard for scope, hole in each.undigested.items()}
-            more = audit.fetch(
-                store, config, selection, run_id=run_id, stop=stop, places=tally.places, undigested=before
-            )
-            heard.append(more)
+            heard.append(audit.fetch(store, config, selection, run_id=run_id, stop=stop, places=tally.places))
         if logs:
             retention.forget_events(store, config, _now())
         if bug is not None:

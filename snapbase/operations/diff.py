@@ -14,7 +14,7 @@ from snapbase.diff import (
     compare_trust,
     scope_subject,
 )
-from snapbase.errors import NotFound
+from snapbase.errors import NotFound, UsageError
 from snapbase.exposure import Sides, View
 from snapbase.finding import CoverageGap, Finding, Report, Severity, Summary
 from snapbase.model import (
@@ -37,7 +37,7 @@ from snapbase.rules import findings
 from snapbase.rules.detected import merged
 from snapbase.rules.rule import Context
 from snapbase.store import Store
-from snapbase.store.baselines import pending, revocations
+from snapbase.store.baselines import in_force, pending, revocations
 from snapbase.store.pins import NO_PINS, InForce
 from snapbase.trust import TrustList, worse
 
@@ -72,10 +72,44 @@ def finished_run(store: Store, run_id: int | None = None) -> Run:
 
 
 def against_baseline(store: Store, run: Run, baseline_id: int | None = None) -> Against:
-    """The last approved baseline with its pins; before the first approval, nothing."""
+    """The last approved baseline with its pins; before the first approval, nothing.
+
+    Raises `UsageError` where a newer run is what was approved as a whole: of what came to be after a run nothing can be
+    said by comparing with it.
+    """
     lines = store.baselines()
     if baseline_id is not None and baseline_id not in {each.id for each in lines}:
         raise NotFound(f"There is no baseline {baseline_id}.", hint="`snapbase baselines list` lists them.")
+    found = _against(store, run, lines, baseline_id)
+    if found.rev > run.last_rev:
+        whole = _whole(lines, baseline_id)
+        raise UsageError(
+            f"Run {run.id} is older than run {whole.run_id}, which baseline {whole.id} approved as a whole.",
+            hint=f"Approve a newer run, or revoke baseline {whole.id} first; compare with an older line of the log "
+            "(`diff --baseline ID`), or run with run (`diff --from RUN --to RUN`).",
+        )
+    return found
+
+
+def against_standing(store: Store, run: Run) -> Against:
+    """What was approved when no newer run was yet: of an older run, the last line below the approvals of newer ones."""
+    lines = store.baselines()
+    found = _against(store, run, lines, None)
+    while found.rev > run.last_rev:
+        whole = _whole(lines, None)
+        lines = [each for each in lines if each.id < whole.id]
+        if not lines:
+            return Against(0, trusting.of_run(store, run), run.finished_at or run.started_at, first=True)
+        found = _against(store, run, lines, lines[-1].id)
+    return found
+
+
+def _whole(lines: Sequence[Baseline], up_to: int | None) -> Baseline:
+    """The approval of a whole run that counts; there is one wherever a revision is compared with."""
+    return in_force([each for each in lines if up_to is None or each.id <= up_to])[0]
+
+
+def _against(store: Store, run: Run, lines: Sequence[Baseline], baseline_id: int | None) -> Against:
     baseline, pins = store.effective(baseline_id)
     end = run.finished_at or run.started_at
     notes = _said_of(lines, baseline)

@@ -8,7 +8,7 @@ from snapbase.exposure import Exposure, expose
 from snapbase.finding import Report
 from snapbase.model import Principal, ResourceType, Run, Scope
 from snapbase.operations import trusting
-from snapbase.operations.diff import Filter, against_baseline, diff
+from snapbase.operations.diff import Filter, against_standing, diff
 from snapbase.operations.inventory import Listed
 from snapbase.store import Store
 from snapbase.store.shares import Holding
@@ -37,7 +37,7 @@ def holders(store: Store, run: Run, wanted: Filter, *, everybody: bool = False) 
     Without `everybody` our own organisation and the cloud's services are left out.
     """
     trust, day = trusting.of_run(store, run), _day(run)
-    against = against_baseline(store, run)
+    against = against_standing(store, run)
     listed = _unapproved(diff(store, run, against))
     by_principal: dict[Principal, list[Holding]] = {}
     for holding in store.holdings(run.last_rev):

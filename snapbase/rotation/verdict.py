@@ -124,7 +124,10 @@ def cover(state: State, jury: Jury, service: str = "", plan: Plan | None = None)
 
     `service` is what made it by itself, where a log says so; `plan`, what its recovery point says. A cohort that was
     approved before its plans could be told apart goes on covering what no approved plan's cohort knows the kind of.
+    Nothing covers what is known to be no plan's: somebody asked for it.
     """
+    if plan is not None and not plan.origin:
+        return None
     found = _approved(origins_of(state.scope, state.resource, service, plan), jury)
     if plan is not None and not any(state.scope.kind in approved.cohort.kinds for _, approved in found):
         found = _approved(origins_of(state.scope, state.resource, service), jury) or found

@@ -178,6 +178,25 @@ def test_a_cohort_approved_without_plans_stays_and_a_note_says_what_it_misses(wo
     assert not {"origin-violated", "backup-stopped", "snapshot-appeared"} & rules(report).keys()
 
 
+def test_one_on_demand_is_not_covered_by_a_cohort_approved_without_plans(world: World) -> None:
+    """Somebody asks for it in the place and at the hour of the plan's own."""
+    for day in range(10):
+        world.read(day, backups(day))
+    world.approve()
+    approve(world, BROAD)
+    read(world, 10)
+    there = backups(11)
+    by_hand = there[snapshot(11).uid]
+    world.read(11, plan(), scope=PLANS)
+    others = (each for each in there.values() if each != by_hand)
+    world.read(11, views(others) | views([by_hand], origin=None), scope=POINTS)
+    world.read(11, there)
+
+    (found,) = (each for each in world.report().findings if each.rule == "snapshot-appeared")
+
+    assert found.subject.uid == by_hand.uid
+
+
 def test_a_plan_approved_for_its_recovery_points_says_that_its_snapshots_are_another_kind(world: World) -> None:
     for day in range(10):
         world.read(day, plan(), scope=PLANS)

@@ -1,7 +1,6 @@
 """Pruning: what is kept answers as before, what is not is refused, and nothing else is left."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -355,19 +354,16 @@ def test_a_writer_does_not_wait_for_a_pruning(tmp_path: Any) -> None:
             store.finish_run(run, trust=b"{}", at=minute(at))
         pruning = threading.Thread(target=_prune, args=(store, minute(29)))
         pruning.start()
-        waits, number = [], 100
+        first = number = 100
         while pruning.is_alive():
-            begun = time.monotonic()
             with Store.open(url, write=True) as other, other.lock():
                 run = other.begin_run("", "", minute(number))
                 other.record(run, reading(AMERICA, number, [seen(snapshot(str(number)))]))
                 other.finish_run(run, trust=b"{}", at=minute(number))
-            waits.append(time.monotonic() - begun)
             number += 1
         pruning.join()
 
-        assert len(waits) > 1
-        assert max(waits) < 2
+        assert number - first > 1, "one was through before the pruning was"
         assert [state.resource.name for state in store.states(store.head()) if state.scope == AMERICA] == [
             str(number - 1)
         ]
