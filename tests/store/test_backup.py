@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
-from snapbase.errors import SchemaError, SnapbaseError, StoreError
+from snapbase.errors import SchemaError, SnapbaseError, StoreError, UsageError
 from snapbase.model import RunState
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.report import Options, reporters
@@ -43,15 +44,16 @@ def _rows(url: str) -> dict[str, list[Any]]:
 
 
 def _reports(store: Store) -> list[str]:
-    """Every finished run against every line of the log, as bytes."""
+    """Every finished run against every line of the log that approved no newer one, as bytes."""
     render = reporters()["json"].render
     lines = [None, *(each.id for each in store.baselines())]
-    runs = [each for each in store.runs(limit=None) if each.state == RunState.FINISHED]
-    return [
-        render(diff(store, run, against_baseline(store, run, line)), Options(width=80, colour=False))
-        for run in runs
-        for line in lines
-    ]
+    found = []
+    for run in (each for each in store.runs(limit=None) if each.state == RunState.FINISHED):
+        for line in lines:
+            with suppress(UsageError):
+                report = diff(store, run, against_baseline(store, run, line))
+                found.append(render(report, Options(width=80, colour=False)))
+    return found
 
 
 @settings(

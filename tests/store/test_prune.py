@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 
 from snapbase.errors import NotFound, UsageError
 from snapbase.event import Action, Actor, ActorKind, Event
-from snapbase.model import Approval, BaselineScope, Outcome, Pin, RunState
+from snapbase.finding import Report
+from snapbase.model import Approval, BaselineScope, Outcome, Pin, Run, RunState
 from snapbase.operations import evidence, retention
 from snapbase.operations.diff import against_baseline, against_run, diff
 from snapbase.operations.inventory import health
@@ -63,8 +64,16 @@ def _answers(store: Store, revs: set[int], runs: set[int], lines: list[int]) -> 
         for older in kept[:number]:
             found[older.id, run.id] = diff(store, run, against_run(store, older))
         for line in lines:
-            found["line", line, run.id] = diff(store, run, against_baseline(store, run, line))
+            found["line", line, run.id] = _against_line(store, run, line)
     return found
+
+
+def _against_line(store: Store, run: Run, line: int) -> Report | str:
+    """A run that is older than what the line approved is not compared."""
+    try:
+        return diff(store, run, against_baseline(store, run, line))
+    except UsageError as refused:
+        return refused.message
 
 
 def _kept(store: Store, rev: int) -> tuple[set[int], set[int]]:
