@@ -148,7 +148,8 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
     at = at or run.finished_at or run.started_at
     trust = trusting.of_run(store, run)
     rotation = Rotation() if against.first else judged(store, Window(against.rev, run, at, against.pins, against.up_to))
-    changes = _changes(store, run, against, trust, at, rotation)
+    holders = store.principals(run.last_rev)
+    changes = _changes(store, run, against, trust, at, rotation, holders)
     below = store.below(run.last_rev, _fences(changes))
     claims = store.claims({change.uid for change in changes if change.type == ChangeType.APPEARED})
     tuning = detecting.tuning_at(store, run)
@@ -164,7 +165,7 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
         run=run,
         complete=not gaps,
         evaluated_at=at,
-        summary=_expected(_summary(store, run, against, trust, found, at), rotation),
+        summary=_expected(_summary(store, run, against, trust, found, at, holders), rotation),
         coverage=gaps,
         findings=owned(told, tuning.accounts),
         since=against.words,
@@ -205,7 +206,13 @@ def _expected(summary: Summary, rotation: Rotation) -> Summary:
 
 
 def _changes(
-    store: Store, run: Run, against: Against, trust: TrustList, at: datetime, rotation: Rotation
+    store: Store,
+    run: Run,
+    against: Against,
+    trust: TrustList,
+    at: datetime,
+    rotation: Rotation,
+    holders: Sequence[tuple[Principal, int]],
 ) -> list[Change]:
     lists = {each: trusting.of_id(store, each) for each in against.pins.trust_ids}
     asked = store.changes(
@@ -213,7 +220,7 @@ def _changes(
         run.last_rev,
         pins=against.pins,
         at=at,
-        principals=_lost(store, run, against, trust, at, lists.values()),
+        principals=_lost(holders, against, trust, at, lists.values()),
         without=rotation.judged,
     )
     candidates = list(asked)
@@ -232,10 +239,14 @@ def _changes(
 
 
 def _lost(
-    store: Store, run: Run, against: Against, trust: TrustList, at: datetime, lists: Iterable[TrustList]
+    holders: Iterable[tuple[Principal, int]],
+    against: Against,
+    trust: TrustList,
+    at: datetime,
+    lists: Iterable[TrustList],
 ) -> set[Principal]:
     """Who is trusted less by now than by a list that something was approved under."""
-    principals = [principal for principal, _ in store.principals(run.last_rev)]
+    principals = [principal for principal, _ in holders]
     approved = [*lists] if against.first else [against.trust, *lists]
     days = (against.at.date(), at.date())
     return set[Principal]().union(*(worse(principals, each, trust, on=days) for each in approved))
@@ -285,12 +296,18 @@ def _trust_pins(store: Store, against: Against, at: datetime) -> dict[str, Trust
 
 
 def _summary(
-    store: Store, run: Run, against: Against, trust: TrustList, found: Sequence[Finding], at: datetime
+    store: Store,
+    run: Run,
+    against: Against,
+    trust: TrustList,
+    found: Sequence[Finding],
+    at: datetime,
+    holders: Iterable[tuple[Principal, int]],
 ) -> Summary:
     counts = store.counts(run.last_rev)
     initial = store.initial(against.rev, run.last_rev)
     held = 0
-    for principal, grants in store.principals(run.last_rev):
+    for principal, grants in holders:
         judged = trust.judge(principal, account="", kind="", on=at.date())
         held += grants if judged.trust.foreign else 0
     listed = sum(1 for each in found if each.grantee and each.grantee.trust in _FOREIGN and each.change.after)

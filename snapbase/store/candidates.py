@@ -58,7 +58,7 @@ def _touched(connection: Connection, before: int, after: int, live: ColumnElemen
         .join_from(clock, version, version.c.opened == clock.c.id)
         .where(within(clock.c.id, before, after), clock.c.scope_id.in_(known), alive(version, after))
     )
-    queries = [_unapproved(opened, version.c.opened, live)]
+    queries = [_unapproved(opened, version.c.opened, live)] if before else []  # as of the beginning none was listed
     for table in (version, grant, unread):
         closed = select(table.c.resource_id).where(within(table.c.closed, before, after), table.c.opened <= before)
         queries.append(closed if table is unread else _unapproved(closed, table.c.closed, live))
@@ -158,8 +158,10 @@ def _pinned_behind(
 ) -> set[int]:
     """Pinned resources behind a guardrail that became another since their approval."""
     resource, pin, version, guard = tables.resource, tables.pin, tables.version, tables.profile_guard
-    lowest = connection.execute(select(func.min(pin.c.rev)).where(live)).scalar() or 0
     found: set[int] = set()
+    if not guards:
+        return found
+    lowest = connection.execute(select(func.min(pin.c.rev)).where(live)).scalar() or 0
     for part in chunks((uid for uid, rev in guards.items() if rev > lowest), _PART):
         query = (
             select(resource.c.id, guard.c.guard, func.min(pin.c.rev))
