@@ -6,6 +6,7 @@ what code it reaches, hundreds a second.
 
 import argparse
 import importlib
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,7 +23,12 @@ def main() -> None:
     parser.add_argument("--guided", type=int, default=100_000, help="records by atheris")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()
-    _random(asked.records, asked.seed)
+    if asked.records:
+        _random(asked.records, asked.seed)
+    if asked.records and asked.guided:
+        # In a process of its own: code is instrumented while it is imported, and here it was imported already.
+        alone = ["--records", "0", "--guided", str(asked.guided), "--seed", str(asked.seed)]
+        sys.exit(subprocess.run([sys.executable, "-m", "fuzz.fuzz_audit", *alone], check=False).returncode)
     if asked.guided and not _guided(asked.guided, asked.seed):
         sys.stdout.write("atheris is not installed: no guided damage\n")
 
