@@ -6,6 +6,7 @@ import pytest
 from snapbase.sandbox.aws.server import AwsSandbox
 from snapbase.sandbox.aws.story import seed
 from snapbase.sandbox.faults import Switchboard
+from tests.collect.aws.account import Aws, started
 from tests.collect.aws.reader import Amazon
 
 _NONE = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
@@ -35,3 +36,17 @@ def estate() -> Iterator[Amazon]:
 def amazon(estate: Amazon) -> Amazon:
     estate.fresh()
     return estate
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Aws]:
+    """One sandbox a module, with nothing in its accounts."""
+    with started() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(running: Aws) -> Aws:
+    """The same, empty again."""
+    running.reset()
+    return running

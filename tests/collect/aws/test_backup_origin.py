@@ -17,16 +17,10 @@ from snapbase.sandbox.aws.wire import Call
 from snapbase.sandbox.faults import FaultKind
 from snapbase.store import Store
 from snapbase.trust import TrustList
-from tests.collect.aws.account import ACCOUNT, HOME, Aws, started
+from tests.collect.aws.account import ACCOUNT, HOME, Aws
 
 KINDS = ("aws.backup.plan", "aws.backup.recovery-point", "aws.ec2.snapshot")
 TRUST = trusting.to_bytes(TrustList(own=frozenset({ACCOUNT})))
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
 
 
 @pytest.fixture

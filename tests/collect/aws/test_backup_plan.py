@@ -1,6 +1,5 @@
 """Backup plans, what is assigned to them, and the accounts that get a copy of everything."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,22 +9,10 @@ from snapbase.model import Observation, PrincipalKind, ResourceType, Scope, Stat
 from snapbase.rotation.cohort import by_name, policy_of
 from snapbase.rotation.rhythm import digest_of
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, OUTSIDER, PARTNER, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, OUTSIDER, PARTNER, Aws, grants
 
 KIND = "aws.backup.plan"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _vault(account: str) -> str:

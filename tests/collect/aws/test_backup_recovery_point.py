@@ -1,6 +1,5 @@
 """Recovery points: what made them, where they are, and which snapshots they are other views of."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,17 +10,11 @@ from snapbase.model import Resource
 from snapbase.sandbox.aws import backup
 from snapbase.sandbox.aws.wire import Call
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws, started
+from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws
 
 KIND = "aws.backup.recovery-point"
 LISTED = "backup:ListRecoveryPointsByBackupVault"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
 
 
 @pytest.fixture

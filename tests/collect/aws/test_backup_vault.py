@@ -1,7 +1,6 @@
 """Backup vaults and whom their policies, RAM shares and restore-access vaults let in."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,24 +8,12 @@ import pytest
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.model import Grant, Observation, Outcome, Principal, PrincipalKind, ResourceType
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOSTILE, OUTSIDER, PARTNER, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOSTILE, OUTSIDER, PARTNER, Aws, grants
 
 KIND = "aws.backup.vault"
 ORGANIZATION = f"arn:aws:organizations::{OUTSIDER}:organization/o-abcdefghij"
 UNIT = f"arn:aws:organizations::{OUTSIDER}:ou/o-abcdefghij/ou-abcd-12345678"
 RETENTION = {"MinRetentionDays": 7, "MaxRetentionDays": 30}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _policy(aws: Aws, *statements: dict[str, Any], vault: str = "vault") -> None:

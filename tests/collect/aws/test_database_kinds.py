@@ -1,7 +1,6 @@
 """Snapshots and backups of databases, caches and file systems: what holds for every kind of them."""
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,23 +9,11 @@ from snapbase.collect.aws.errors import CallFailed, classify
 from snapbase.collect.collector import collectors
 from snapbase.model import Outcome
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import HOSTILE, Aws, collector, started
+from tests.collect.aws.account import HOSTILE, Aws, collector
 from tests.collect.aws.databases import KINDS, Kind
 
 EVERY = pytest.mark.parametrize("kind", KINDS, ids=str)
 UNSHARED = {"aws.fsx.backup", "aws.elasticache.snapshot", "aws.memorydb.snapshot", "aws.lightsail.snapshot"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _names(aws: Aws, kind: Kind) -> set[str | None]:

@@ -1,6 +1,5 @@
 """Lifecycle policies, and whom they share every snapshot with that they make."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,22 +7,10 @@ import pytest
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.model import Observation, Principal, PrincipalKind, ResourceType
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOSTILE, OUTSIDER, PARTNER, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOSTILE, OUTSIDER, PARTNER, Aws, grants
 
 KIND = "aws.dlm.policy"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/dlm"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _details(*rules: dict[str, Any], **schedule: Any) -> dict[str, Any]:

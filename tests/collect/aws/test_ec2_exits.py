@@ -1,31 +1,17 @@
 """Where EBS snapshots and images go beside a share, and what of others' comes in."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.model import Grant, Principal, PrincipalKind
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws, grants
 
 FAST = "aws.ec2.fast-restore"
 EXPORT = "aws.ec2.image-export"
 SNAPSHOT_IN = "aws.ec2.incoming-snapshot"
 IMAGE_IN = "aws.ec2.incoming-image"
 BUCKET = {"S3Bucket": "away", "S3Prefix": "x/"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _share(aws: Aws, snapshot: str, account: str) -> None:

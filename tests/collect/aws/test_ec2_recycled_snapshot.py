@@ -1,6 +1,5 @@
 """What is deleted into the recycle bin, the rules that put it there, and the locks that forbid deleting at all."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,23 +10,11 @@ from snapbase.model import Observation, ResourceType
 from snapbase.sandbox.aws.shelf import shelf
 from snapbase.sandbox.aws.wire import Call
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws, started
+from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, Aws
 
 RECYCLED = "aws.ec2.recycled-snapshot"
 RULE = "aws.rbin.rule"
 LOCK = "aws.ec2.snapshot-lock"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _rule(aws: Aws, days: int = 7, kind: str = "EBS_SNAPSHOT", description: str = "", locked: bool = False) -> str:

@@ -1,14 +1,12 @@
 """Databases that left RDS for a bucket."""
 
-from collections.abc import Iterator
-
 import pytest
 from moto.rds.models import rds_backends
 
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.model import Grant, Principal, PrincipalKind, Resource
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, OUTSIDER, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOME, HOSTILE, OUTSIDER, Aws, grants
 from tests.collect.aws.databases import LOGIN
 
 KIND = "aws.rds.export-task"
@@ -16,18 +14,6 @@ LISTS = "rds:DescribeExportTasks"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/exports"
 KEY = f"arn:aws:kms:{HOME}:{OUTSIDER}:key/11111111-2222-3333-4444-555555555555"
 AWAY = Grant(Principal(PrincipalKind.OTHER, "s3://away"), "read", "rds:StartExportTask")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _snapshot(aws: Aws, name: str = "before-upgrade") -> str:

@@ -1,28 +1,14 @@
 """RDS snapshots that others share with us."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, PARTNER, Aws, started
+from tests.collect.aws.account import ACCOUNT, PARTNER, Aws
 from tests.collect.aws.databases import LOGIN
 
 KIND = "aws.rds.incoming-snapshot"
 LISTS = ("rds:DescribeDBSnapshots", "rds:DescribeDBClusterSnapshots")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _instance(aws: Aws, account: str, *names: str) -> None:

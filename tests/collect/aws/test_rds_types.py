@@ -1,27 +1,12 @@
 """The engines and types of snapshots that one RDS API serves, each snapshot counted once."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from snapbase.collect.aws import rds, rds_snapshot
 from snapbase.model import Principal, PrincipalKind
-from tests.collect.aws.account import OUTSIDER, Aws, grants, started
+from tests.collect.aws.account import OUTSIDER, Aws, grants
 
 LOGIN = {"MasterUsername": "owner", "MasterUserPassword": "not-a-secret"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _instance(aws: Aws, *snapshots: str) -> None:

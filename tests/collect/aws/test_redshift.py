@@ -1,7 +1,6 @@
 """Who may restore Redshift snapshots, by the list itself and by resource policies."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,25 +10,13 @@ from snapbase.collect.aws import redshift_snapshot
 from snapbase.collect.aws.session import Region
 from snapbase.model import Access, Grant, Observation, Outcome, Principal, PrincipalKind, Scope
 from snapbase.sandbox.faults import FaultKind
-from tests.collect.aws.account import ACCOUNT, HOME, OUTSIDER, PARTNER, Aws, grants, started
+from tests.collect.aws.account import ACCOUNT, HOME, OUTSIDER, PARTNER, Aws, grants
 from tests.collect.aws.databases import LOGIN
 
 PROVISIONED = "aws.redshift.snapshot"
 SERVERLESS = "aws.redshift-serverless.snapshot"
 ORGANIZATION = {"StringEquals": {"aws:PrincipalOrgID": "o-abcde12345"}}
 ROLE = f"arn:aws:iam::{PARTNER}:role/restore"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Aws]:
-    with started() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(running: Aws) -> Aws:
-    running.reset()
-    return running
 
 
 def _provisioned(aws: Aws, **cluster: Any) -> Any:
