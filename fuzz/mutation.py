@@ -81,7 +81,7 @@ def _damage(holder: Any, key: Any, choose: Callable[[int], int]) -> None:
     if kind == 0:
         del holder[key]
     elif kind == 1:
-        holder[key] = [holder[key]] * (1 + choose(3) if choose(200) else 400)
+        holder[key] = [holder[key]] * (1 + choose(3) if choose(200) or _is_many(holder[key]) else 400)
     elif kind == 2:
         holder[key] = _nested(holder[key], choose(40))
     elif kind == 3 and isinstance(holder[key], str):
@@ -92,6 +92,11 @@ def _damage(holder: Any, key: Any, choose: Callable[[int], int]) -> None:
         holder[key.upper() if choose(2) else key[:-1]] = holder.pop(key)
     else:
         holder[key] = copy.deepcopy(_JUNK[choose(len(_JUNK))])
+
+
+def _is_many(value: Any) -> bool:
+    """Many of many of many are more than any log holds, and take a minute to read though each is read at once."""
+    return json.dumps(value).count(",") >= 399
 
 
 def _nested(value: Any, depth: int) -> Any:
