@@ -58,7 +58,7 @@ def mutated(choose: Callable[[int], int]) -> Any:
         holder, key = _place(record, choose)
         if holder is None:
             break
-        _damage(holder, key, choose)
+        _damage(record, holder, key, choose)
     return record
 
 
@@ -76,12 +76,12 @@ def _place(record: Any, choose: Callable[[int], int]) -> tuple[Any, Any]:
     return holder, key
 
 
-def _damage(holder: Any, key: Any, choose: Callable[[int], int]) -> None:
+def _damage(record: Any, holder: Any, key: Any, choose: Callable[[int], int]) -> None:
     kind = choose(6)
     if kind == 0:
         del holder[key]
     elif kind == 1:
-        holder[key] = [holder[key]] * (1 + choose(3) if choose(200) or _is_many(holder[key]) else 400)
+        holder[key] = [holder[key]] * (1 + choose(3) if choose(200) or _is_many(record) else 400)
     elif kind == 2:
         holder[key] = _nested(holder[key], choose(40))
     elif kind == 3 and isinstance(holder[key], str):
