@@ -63,20 +63,19 @@ def digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-class Content(NamedTuple):
-    """What a resource is, without who holds grants on it."""
+class Profile(NamedTuple):
+    """What many resources share, stored once for all of them."""
 
-    profile: str
-    """What many resources share. `inferred` rides in it but is no content: it never opens a version."""
-    document: str
-    digest: str
+    body: str
+    """`inferred` rides in it but is no content: it never opens a version."""
     type: str
     guards: tuple[str, ...]
 
 
-def encode(resource: Resource) -> Content:
+def encode(resource: Resource) -> tuple[Profile, str, str]:
+    """What a resource is, without who holds grants on it: its profile, its own document, and the digest of it all."""
     made = resource.created_at
-    content, profile = _profile(
+    profile, begun = _profile(
         resource.type,
         resource.owner,
         resource.source,
@@ -88,6 +87,7 @@ def encode(resource: Resource) -> Content:
         resource.limits,
         resource.inferred,
     )
+    # Text, not orjson's own bytes: each of those keeps the larger buffer it was written in from being used again.
     document = canonical(
         {
             "created_at": made.astimezone(UTC) if made else None,
@@ -95,10 +95,12 @@ def encode(resource: Resource) -> Content:
             "name": resource.name,
             "tags": resource.tags,
         }
-    )
-    place = f"{clean(resource.address)}\0{clean(resource.subject or '')}".encode()
-    # Text, not orjson's own bytes: each of those keeps the larger buffer it was written in from being used again.
-    return Content(profile, document.decode(), digest(content, document, place), resource.type, resource.guards)
+    ).decode()
+    subject = clean(resource.subject) if resource.subject else ""
+    whole = begun.copy()
+    whole.update(f"{document}\0{clean(resource.address)}\0{subject}".encode())
+    # Not a class of its own: making one of those for each resource takes longer than hashing it.
+    return profile, document, whole.hexdigest()
 
 
 @lru_cache(maxsize=1_024)
@@ -113,8 +115,8 @@ def _profile(
     attributes: bytes,
     limits: Limits | None,
     inferred: str | None,
-) -> tuple[bytes, str]:
-    """The content, and the profile as it is stored. Neighbours in a list mostly have the one that was made last."""
+) -> tuple[Profile, "hashlib._Hash"]:
+    """The profile, and the digest of whatever has it, begun. Neighbours in a list mostly have the one made last."""
     body: dict[str, Any] = {
         "type": type_,
         "owner": owner,
@@ -127,7 +129,8 @@ def _profile(
         "limits": asdict(limits) if limits else None,
     }
     content = canonical(body)
-    return content, (canonical(body | {"inferred": inferred}) if inferred else content).decode()
+    stored = canonical(body | {"inferred": inferred}) if inferred else content
+    return Profile(stored.decode(), type_, guards), hashlib.sha256(content + b"\0")
 
 
 def decode(uid: str, address: str, subject: str | None, profile: str, document: str) -> Resource:

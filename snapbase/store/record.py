@@ -60,7 +60,7 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
     seen = {codec.clean(each.resource.uid): each for each in reading.observations}
     whole = listed == Outcome.COMPLETE and all(each.miss is None for each in reading.observations)
     last = state["set_digest"] if state is not None and whole else None
-    digests = {} if last is None else {uid: codec.encode(each.resource).digest for uid, each in seen.items()}
+    digests = {} if last is None else {uid: codec.encode(each.resource)[-1] for uid, each in seen.items()}
     set_digest = None if last is None else _set_digest(seen, digests)
     if last is None or last != set_digest:
         # A scope without a state was never written to.
@@ -90,12 +90,10 @@ def scope_of(connection: Connection, scope: Scope) -> int:
 
 def _set_digest(seen: Mapping[str, Observation], digests: Mapping[str, str]) -> str:
     """Stands for all that was seen, in whatever order. A sum would be quicker, and can be hit by choosing tags."""
-    lines = []
-    for uid, digest in digests.items():
-        grants = seen[uid].grants
-        lines.append(f"{uid}\0{codec.digest_with(digest, grants) if grants else digest}")
-    lines.sort()
-    return codec.digest("\0".join(lines).encode())
+    shared = {uid: codec.digest_with(digests[uid], each.grants) for uid, each in seen.items() if each.grants}
+    last = {**digests, **shared}
+    uids = sorted(last)
+    return codec.digest("\0".join(uids).encode(), "\0".join(map(last.__getitem__, uids)).encode())
 
 
 def _compare(
@@ -111,19 +109,16 @@ def _compare(
     whole_aspect = _whole_aspect_failed(seen.values())
     for uid, observation in seen.items():
         row = known.get(uid)
-        content = None
-        digest = digests.get(uid)
-        if digest is None:
-            # Only what changed is encoded a second time: all of a scope's documents at once would be too much.
-            content = codec.encode(observation.resource)
-            digest = digests[uid] = content.digest
         if row is None:
-            _first_sight(writer, scope_id, uid, observation, content, whole_aspect=whole_aspect)
+            digests[uid] = _first_sight(writer, scope_id, uid, observation, whole_aspect)
             continue
-        if row.digest != digest:
+        if uid not in digests:
+            digests[uid] = codec.encode(observation.resource)[-1]
+        if row.digest != digests[uid]:
             if row.version_id is not None:
                 writer.close(tables.version, row.version_id)
-            writer.version(row.resource_id, content or codec.encode(observation.resource))
+            # Only what changed is encoded a second time: all of a scope's documents at once would be too much.
+            writer.version(row.resource_id, *codec.encode(observation.resource))
         _grants(writer, row, observation)
         if row.unread is not None or observation.miss is not None:
             _unread(writer, row, observation, whole_aspect=whole_aspect)
@@ -139,24 +134,19 @@ def _whole_aspect_failed(observations: Collection[Observation]) -> bool:
     return misses == sum(1 for each in observations if each.miss is not None or not each.resource.inferred)
 
 
-def _first_sight(
-    writer: Writer,
-    scope_id: int,
-    uid: str,
-    observation: Observation,
-    content: codec.Content | None,
-    *,
-    whole_aspect: bool,
-) -> None:
+def _first_sight(writer: Writer, scope_id: int, uid: str, observation: Observation, whole_aspect: bool) -> str:
+    """Writes a resource that was never seen before; returns the digest of its content."""
     resource, miss, grants = observation.resource, observation.miss, observation.grants
+    profile, document, digest = codec.encode(resource)
     subject = codec.clean(resource.subject) if resource.subject else None
-    row_id = writer.resource(scope_id, uid, codec.clean(resource.address), subject, shared=grants is not None)
+    row_id = writer.resource(scope_id, uid, codec.clean(resource.address), subject, grants is not None)
     for grant in grants or ():
         writer.grant(row_id, codec.grant_key(grant))
     if miss is not None and not whole_aspect:
         writer.unread(row_id, miss.outcome, codec.clean(miss.reason))
     # Last: a full batch is written with it, and whole resources only.
-    writer.version(row_id, content or codec.encode(resource))
+    writer.version(row_id, profile, document, digest)
+    return digest
 
 
 def _grants(writer: Writer, row: Known, observation: Observation) -> None:

@@ -182,17 +182,16 @@ def _resource(writer: Writer, scope_id: int, uid: str, row: Row | None, known: r
         if known is not None:
             record.close_resource(writer, known)
         return
-    profile = codec.canonical(row["profile"]).decode()
-    guards = tuple(row["profile"]["guards"])
-    content = codec.Content(profile, codec.canonical(row["document"]).decode(), row["digest"], row["type"], guards)
+    body = codec.canonical(row["profile"]).decode()
+    profile = codec.Profile(body, row["type"], tuple(row["profile"]["guards"]))
     grants: set[codec.GrantKey] = {(k[0], k[1], k[2], k[3], k[4], k[5]) for k in row["grants"]}
     if known is None:
         row_id = writer.resource(scope_id, uid, row["address"], row["subject"], shared=row["read"])
         known = record.Known(row_id, row["read"])
-    if known.version_id is None or known.digest != content.digest:
+    if known.version_id is None or known.digest != row["digest"]:
         if known.version_id is not None:
             writer.close(tables.version, known.version_id)
-        writer.version(known.resource_id, content)
+        writer.version(known.resource_id, profile, codec.canonical(row["document"]).decode(), row["digest"])
     if row["read"] and not known.shared_before:
         writer.first_shared(known.resource_id)
     for key, grant_id in known.grants.items():

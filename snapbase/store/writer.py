@@ -44,7 +44,7 @@ class Writer:
         self.wrote = False
         self.versions_opened = self.versions_closed = 0
         self._resources: list[Row] = []
-        self._versions: list[tuple[int, codec.Content]] = []
+        self._versions: list[tuple[int, codec.Profile, str, str]] = []
         self._grants: list[tuple[int, codec.GrantKey]] = []
         self._unread: list[Row] = []
         self._coverage: list[Row] = []
@@ -62,14 +62,14 @@ class Writer:
     def _resource_ids(self) -> Iterator[int]:
         return count(self._last[tables.resource] + 1)
 
-    def resource(self, scope_id: int, uid: str, address: str, subject: str | None, *, shared: bool) -> int:
+    def resource(self, scope_id: int, uid: str, address: str, subject: str | None, shared: bool) -> int:
         """A resource seen for the first time; `shared`: its grants were read."""
         new = next(self._resource_ids)
         self._resources.append((new, scope_id, uid, address, subject, self.rev if shared else None))
         return new
 
-    def version(self, resource_id: int, content: codec.Content) -> None:
-        self._versions.append((resource_id, content))
+    def version(self, resource_id: int, profile: codec.Profile, document: str, digest: str) -> None:
+        self._versions.append((resource_id, profile, document, digest))
         if len(self._versions) >= BATCH:
             self.flush()
 
@@ -136,33 +136,33 @@ class Writer:
                 raise StoreError(f"The store changed under this run ({table.name}); nothing of it was written.")
 
     def _version_rows(self) -> list[Row]:
-        profiles, rev = self._intern_profiles(content for _, content in self._versions), self.rev
+        profiles, rev = self._intern_profiles(profile for _, profile, _, _ in self._versions), self.rev
         first = self._numbers(tables.version, len(self._versions))
         return [
-            (new, resource_id, profiles[profile], digest, document, rev)
-            for new, (resource_id, (profile, document, digest, _, _)) in enumerate(self._versions, first)
+            (new, resource_id, profiles[profile.body], digest, document, rev)
+            for new, (resource_id, profile, document, digest) in enumerate(self._versions, first)
         ]
 
     def _grant_rows(self) -> list[Row]:
         principals = self._intern_principals(key[:2] for _, key in self._grants)
         return [(resource_id, principals[key[:2]], *key[2:]) for resource_id, key in self._grants]
 
-    def _intern_profiles(self, contents: Iterable[codec.Content]) -> Mapping[str, int]:
-        """The row of each profile; those that are new are written."""
+    def _intern_profiles(self, profiles: Iterable[codec.Profile]) -> Mapping[str, int]:
+        """The row of each profile, by its body; those that are new are written."""
         known, columns = self._profiles, tables.profile.c
-        unknown = {each.profile: each for each in contents if each.profile not in known}
-        fresh = {codec.digest(profile.encode()): each for profile, each in unknown.items()}
+        unknown = {each.body: each for each in profiles if each.body not in known}
+        fresh = {codec.digest(body.encode()): each for body, each in unknown.items()}
         digests = list(fresh)
         for start in range(0, len(digests), _IN):
             query = select(columns.digest, columns.id).where(columns.digest.in_(digests[start : start + _IN]))
             for digest, row_id in self._connection.execute(query):
-                known[fresh.pop(digest).profile] = row_id
+                known[fresh.pop(digest).body] = row_id
         rows: list[Row] = []
         guarded: list[Row] = []
-        for new, (digest, content) in enumerate(fresh.items(), self._numbers(tables.profile, len(fresh))):
-            known[content.profile] = new
-            rows.append((new, digest, str(content.type), content.profile))
-            guarded += [(new, guard) for guard in sorted({codec.clean(each) for each in content.guards})]
+        for new, (digest, profile) in enumerate(fresh.items(), self._numbers(tables.profile, len(fresh))):
+            known[profile.body] = new
+            rows.append((new, digest, str(profile.type), profile.body))
+            guarded += [(new, guard) for guard in sorted({codec.clean(each) for each in profile.guards})]
         insert_rows(self._connection, tables.profile, rows)
         insert_rows(self._connection, tables.profile_guard, guarded)
         return known
