@@ -8,7 +8,7 @@ resource; an operation's own id is not the same in all of them.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from snapbase.audit.activity_names import OPERATIONS, Shape, rule
 from snapbase.audit.activity_record import LONGEST, Record, kind_of, operation, value
@@ -46,17 +46,26 @@ def fold(events: Iterable[Event]) -> Iterator[Event]:
     """The records of one operation as one event, in the order they were read first: what any of them says was asked,
     and how the last ended. Of a machine's write nothing is said unless a record tells of its disks."""
     joined: dict[str, Event] = {}
-    for event in events:
+    for event in _apart(list(events)):
         joined[event.id] = _joined(joined[event.id], event) if event.id in joined else event
     return (each for each in joined.values() if not _is_bare(each))
 
 
+def _apart(events: list[Event]) -> Iterator[Event]:
+    """A share and its end by the same call are two operations, though the caller gave both one correlation id."""
+    shared = {each.id for each in events if each.action == Action.SHARE}
+    for each in events:
+        yield replace(each, id=f"{each.id}/unshare") if each.action == Action.UNSHARE and each.id in shared else each
+
+
 def _joined(one: Event, other: Event) -> Event:
-    first, last = sorted((one, other), key=lambda each: (each.result != Result.STARTED, each.at))
+    first, last = sorted((one, other), key=lambda each: (_FINAL.get(each.result, 1), each.at))
     told, rest = (last, first) if _tells_more(last, first) else (first, last)
-    failed = last.result in (Result.FAILED, Result.DENIED)
-    detail = told.detail or (rest.detail if not _is_bare(rest) and rest.result == Result.STARTED else "")
+    failed = last.result in _FAILURES
+    asked = rest.detail if not _is_bare(rest) and rest.result == Result.STARTED else ""
+    detail = ("" if told.result in _FAILURES else told.detail) or asked
     changes = told.action == Action.MODIFY
+    twice = first.result == last.result == Result.SUCCEEDED and told.action == rest.action
     known = first if first.actor.kind != ActorKind.UNKNOWN else last
     return replace(
         told,
@@ -66,10 +75,21 @@ def _joined(one: Event, other: Event) -> Event:
         user_agent=known.user_agent or first.user_agent or last.user_agent,
         source=told.source or ("" if changes else rest.source),
         made=told.made or ("" if changes else rest.made),
-        targets=told.targets or rest.targets,
+        subjects=_both(told.subjects, rest.subjects) if twice else told.subjects,
+        targets=_both(told.targets, rest.targets) if twice else told.targets or rest.targets,
         result=last.result,
         detail=last.detail if failed else detail,
     )
+
+
+_FINAL: Mapping[str, int] = {Result.STARTED: 0, Result.SUCCEEDED: 2}
+"""What succeeded has happened: a later call with the same correlation id, which callers choose, takes nothing back."""
+_FAILURES = (Result.FAILED, Result.DENIED)
+_T = TypeVar("_T")
+
+
+def _both(one: tuple[_T, ...], other: tuple[_T, ...]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
 
 
 def _tells_more(one: Event, other: Event) -> bool:
@@ -104,7 +124,7 @@ def _event(record: Record, name: str, action: str, shape: Shape) -> Parsed:
     if told is None:
         return None
     result, actor = record.result(), record.actor()
-    failure = record.error() or result if result in (Result.FAILED, Result.DENIED) else ""
+    failure = record.error() or result if result in _FAILURES else ""
     return Event(
         cloud="azure",
         id=_id(record, name, actor),

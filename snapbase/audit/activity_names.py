@@ -173,8 +173,21 @@ REACHING: Final[Mapping[str, str]] = {
     "9980e02c-c2be-4d73-94e8-173b1dc7cf3c": "Virtual Machine Contributor",
     "5e467623-bb1f-42f4-a55d-6e525e11384b": "Backup Contributor",
     "00c29273-979b-4161-815c-10b084fb9324": "Backup Operator",
+    "f54b6d04-23c6-443e-b462-9c16ab7b4a52": "Backup MUA Operator",
+    "dfce8971-25e3-42e3-ba33-6055438e3080": "VM Restore Operator",
+    "afc680e2-a938-412d-b213-9a49efa7fb83": "Azure Backup Snapshot Contributor",
+    "90e8b822-3e73-47b5-868a-787dc80c008f": "Elastic SAN Volume Importer",
+    "d24ecba3-c1f4-40fa-a7bb-4588a071e8fd": "Defender Agentless VM Scan",
+    "df2711a6-406d-41cf-b366-b0250bff9ad1": "Compute Diagnostics Role",
+    "4f8fab4f-1852-4a58-a46a-8eaf358af14a": "Avere Contributor",
+    "5b7237c5-45e1-49d6-bc18-a1f62f400748": "Azure Red Hat OpenShift Disk Storage Operator",
+    "fd8ea4d5-6509-4db0-bada-356ab233b4fa": "Azure Migrate Owner",
+    "1cfa4eac-9a23-481c-a793-bfb6958e836b": "Azure Migrate Execute Expert",
+    "7859c0b0-0bb9-4994-bd12-cd529af7d646": "Azure Migrate Decide and Plan Expert",
+    "fd8ea4d5-6509-4db0-bada-356ab233b4fb": "Azure Local Migrate Owner",
 }
-"""Built-in roles that reach data, or may hand themselves those that do (Azure built-in roles, learn.microsoft.com)."""
+"""Built-in roles that reach data, or may hand themselves those that do (Azure built-in roles, learn.microsoft.com; the
+definitions as of 22 August 2026, iann0036/iam-dataset, azure/built-in-roles-raw.json)."""
 DATA = (
     "microsoft.compute/snapshots",
     "microsoft.compute/disks",

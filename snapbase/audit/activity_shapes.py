@@ -196,8 +196,8 @@ def _role(record: Record, action: str) -> Told:
     holder = _first(record, "properties.principalId").lower()
     kind = _HOLDERS.get(_first(record, "properties.principalType").lower(), PrincipalKind.OTHER)
     role = _first(record, "properties.roleDefinitionId").lower().rpartition("/")[2]
-    verb = _first(record, "properties.requestType").lower()
     name = kind_of(record.resource)
+    verb = _first(record, "properties.requestType").lower() if name.endswith("schedulerequests") else ""
     if action == Action.POLICY and (role in REACHING or kind_of(scope).startswith(DATA)):
         action = Action.SHARE
     if verb.endswith(("remove", "revoke", "deactivate")):

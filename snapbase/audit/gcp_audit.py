@@ -48,7 +48,7 @@ def fold(events: Iterable[Event]) -> Iterator[Event]:
     for event in events:
         key = (event.account, event.id)
         joined[key] = _joined(joined[key], event) if key in joined else event
-    machines = "compute.instances."
+    machines = ("compute.instances.", "compute.regionInstances.")
     return (each for each in joined.values() if each.detail != _END or not each.name.startswith(machines))
 
 

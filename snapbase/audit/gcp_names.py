@@ -55,6 +55,8 @@ _COPIES = (
     "machineImages",
     "instantSnapshots",
     "regionInstantSnapshots",
+    "instantSnapshotGroups",
+    "regionInstantSnapshotGroups",
 )
 _COPY: Mapping[str, Rule] = {
     "insert": (Action.CREATE, Shape.MADE),
@@ -73,6 +75,7 @@ _COPY: Mapping[str, Rule] = {
 }
 _DISK: Mapping[str, Rule] = {
     "insert": (Action.CREATE, Shape.DISK),
+    "bulkInsert": (Action.COPY, Shape.THING),
     "createSnapshot": (Action.CREATE, Shape.SNAPPED),
     "delete": (Action.DELETE, Shape.THING),
     "setIamPolicy": (Action.SHARE, Shape.SHARED),
@@ -90,6 +93,7 @@ METHODS: Mapping[str, Rule] = {
     **{f"compute.{each}.{verb}": rule for each in ("disks", "regionDisks") for verb, rule in _DISK.items()},
     "compute.instances.insert": (Action.RESTORE, Shape.INSTANCE),
     "compute.instances.bulkInsert": (Action.RESTORE, Shape.INSTANCE),
+    "compute.regionInstances.bulkInsert": (Action.RESTORE, Shape.INSTANCE),
     "compute.instances.attachDisk": (Action.MOUNT, Shape.ATTACHED),
     "compute.resourcePolicies.insert": (Action.POLICY, Shape.THING),
     "compute.resourcePolicies.patch": (Action.INHIBIT, Shape.THING),
@@ -141,6 +145,9 @@ SERVICES: Mapping[str, Mapping[str, Rule]] = {
     "cloudresourcemanager.googleapis.com": {
         "SetIamPolicy": (Action.SHARE, Shape.CONTAINER),
         "setIamPolicy": (Action.SHARE, Shape.CONTAINER),
+        # The first version of organisation policies, which still works.
+        "SetOrgPolicy": (Action.POLICY, Shape.GUARDRAIL),
+        "ClearOrgPolicy": (Action.POLICY, Shape.GUARDRAIL),
     },
     "iam.googleapis.com": {
         "CreateRole": (Action.POLICY, Shape.THING),
@@ -185,6 +192,8 @@ REACHING = (
     "organizations/",
 )
 """How roles begin that, on a project or above, can reach what lies below it; custom ones may hold anything."""
+AGENT_ROLE = "erviceAgent"
+"""How roles end that are meant for Google's own agents, and can be given to anybody; many reach everything."""
 
 PUBLIC_IMAGES = frozenset(
     (
@@ -237,11 +246,11 @@ _AGENT_PROJECTS = (
     "service-networking",
 )
 AGENTS = {f"{each}.iam.gserviceaccount.com" for each in _AGENT_PROJECTS} | {
-    "cloudservices.gserviceaccount.com",
     "system.gserviceaccount.com",
 }
 """Mail domains of Google's own agents (IAM documentation, "Service agents"). By name, as a project of anybody's may
-look like one of these."""
+look like one of these. Not among them is the Google APIs Service Agent (`cloudservices`), as which Deployment Manager
+does whatever somebody tells it."""
 
 _PLAIN = {
     "user:": PrincipalKind.USER,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from snapbase.audit.gcp_names import GUARDRAILS, PUBLIC_IMAGES, REACHING, Shape, principal
+from snapbase.audit.gcp_names import AGENT_ROLE, GUARDRAILS, PUBLIC_IMAGES, REACHING, Shape, principal
 from snapbase.audit.gcp_record import COMPUTE, LONGEST, Record, items, mapping, text
 from snapbase.event import Action
 from snapbase.model import Principal
@@ -157,7 +157,9 @@ def _container(record: Record, action: str) -> Told:
     given, _ = _deltas(record)
     bindings = items(mapping(record.request.get("policy")).get("bindings"))
     roles = _roles(given.values()) if given is not None else [text(each.get("role")) for each in bindings]
-    if told.action == Action.SHARE and not any(each.startswith(REACHING) for each in roles):
+    if told.action == Action.SHARE and not any(
+        each.startswith(REACHING) or each.endswith(AGENT_ROLE) for each in roles
+    ):
         return replace(told, action=Action.POLICY, subjects=subjects)
     return replace(told, subjects=subjects)
 
@@ -251,7 +253,14 @@ def _vault(record: Record, action: str) -> Told:
 
 
 def _guardrail(record: Record, action: str) -> Told | None:
-    name = record.own() or text(mapping(record.request.get("policy")).get("name"))
+    """By its name; the first version names the container, and the constraint in the request
+    (cloudresourcemanager.v1 discovery, setOrgPolicy, clearOrgPolicy)."""
+    policy = mapping(record.request.get("policy"))
+    name = record.own() or text(policy.get("name"))
+    constraint = text(policy.get("constraint")) or text(record.request.get("constraint"))
+    if record.service == "cloudresourcemanager.googleapis.com" and constraint:
+        where = name if "/" in name else f"projects/{name or record.account}"
+        name = f"{where}/policies/{constraint.removeprefix('constraints/')}"
     return Told(action, (f"//orgpolicy.googleapis.com/{name}",)) if name.endswith(GUARDRAILS) else None
 
 

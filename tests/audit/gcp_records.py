@@ -137,6 +137,17 @@ CASES: list[tuple[Any, ...]] = [
         MACHINE,
     ),
     (
+        "compute.regionInstances.bulkInsert",
+        "projects/acme-prod/regions/europe-west1/instances",
+        {"instanceProperties": {"disks": [{"initializeParams": FROM}]}},
+        Action.RESTORE,
+        (SNAPSHOT,),
+        SNAPSHOT,
+        f"{ROOT}/regions/europe-west1/instances",
+    ),
+    ("compute.disks.bulkInsert", path(DISK), {}, Action.COPY, (DISK,), "", ""),
+    ("compute.instantSnapshotGroups.delete", path(DISK), {}, Action.DELETE, (DISK,), "", ""),
+    (
         "compute.instances.bulkInsert",
         path(MACHINE),
         {"instanceProperties": {"disks": [{"initializeParams": FROM}]}},

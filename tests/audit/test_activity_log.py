@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from snapbase.audit.activity_log import AUDIT_LOG
-from snapbase.audit.activity_names import OPERATIONS, SERVICES, rule
+from snapbase.audit.activity_names import OPERATIONS, REACHING, SERVICES, rule
 from snapbase.audit.files import records
 from snapbase.audit.log import Broken, audit_logs
 from snapbase.event import Action, ActorKind, Event, Result
@@ -17,14 +17,18 @@ from tests.audit.activity_records import (
     ADA,
     AT,
     ATTACHED,
+    AUTH,
     BACKUP,
     CASES,
     CLI,
     DISK,
+    ELSEWHERE,
     GALLERY,
+    HERE,
     IDENTITY,
     MACHINE,
     OTHERS,
+    OWNER,
     ROBOT,
     SNAPSHOT,
     SUBSCRIPTION,
@@ -36,6 +40,7 @@ from tests.audit.activity_records import (
     full,
     made_of,
     portal,
+    role,
     sharing,
 )
 
@@ -130,6 +135,27 @@ def test_a_body_that_was_cut_off_still_tells_its_source() -> None:
 
 def test_a_machine_that_gets_no_disk_is_of_no_concern() -> None:
     assert AUDIT_LOG.parse(portal("Microsoft.Compute/virtualMachines/write", MACHINE, asked=disks())) is None
+
+
+@pytest.mark.parametrize("name", ["VM Restore Operator", "Azure Backup Snapshot Contributor", "Azure Migrate Owner"])
+def test_a_role_that_reaches_data_is_a_share_by_whatever_name(name: str) -> None:
+    guid = next(key for key, each in REACHING.items() if each == name)
+    resource = f"{HERE}/{AUTH}/roleAssignments/one"
+    found = event(AUDIT_LOG.parse(portal("Microsoft.Authorization/roleAssignments/write", resource, asked=role(guid))))
+
+    assert (found.action, found.detail) == (Action.SHARE, f"role {name}")
+
+
+def test_only_a_request_for_a_role_can_ask_for_its_end() -> None:
+    """Callers write the body, and what Azure does not know in it changes nothing."""
+    asked = role(OWNER)
+    asked["Properties"]["RequestType"] = "AdminRemove"
+    actions = {}
+    for kind in ("roleAssignments", "roleAssignmentScheduleRequests"):
+        entry = portal(f"Microsoft.Authorization/{kind}/write", f"{HERE}/{AUTH}/{kind}/one", asked=asked)
+        actions[kind] = event(AUDIT_LOG.parse(entry)).action
+
+    assert actions == {"roleAssignments": Action.SHARE, "roleAssignmentScheduleRequests": Action.UNSHARE}
 
 
 def test_elevation_is_a_share_of_the_whole_tenant() -> None:
@@ -290,6 +316,39 @@ def test_nobody_hides_behind_somebody_else_s_correlation_id() -> None:
 
     assert len({each.id for each in found}) == 2
     assert [each.actor.kind for each in AUDIT_LOG.fold(found)] == [ActorKind.HUMAN, ActorKind.ROLE]
+
+
+LINKED, SHARING = "Microsoft.Compute/snapshots/beginGetAccess/action", "Microsoft.Compute/galleries/share/action"
+
+
+def test_nobody_hides_what_they_did_behind_a_failure_of_the_same_correlation_id() -> None:
+    again = operation(LINKED, SNAPSHOT, BEGUN, DONE, BEGUN, FAILED)
+
+    for order in (again, again[::-1]):
+        (found,) = AUDIT_LOG.fold(order)
+        assert (found.action, found.result, found.detail) == (Action.EXPORT, Result.SUCCEEDED, "")
+
+
+def test_nobody_hides_a_share_behind_its_end_by_the_same_correlation_id() -> None:
+    given = {"asked": sharing("Add", "Subscriptions", ELSEWHERE)}
+    taken = {"asked": sharing("Remove", "Subscriptions", ELSEWHERE, OTHERS)}
+    bodies_at_the_end = operation(SHARING, GALLERY, {**DONE, **given}, {**DONE, **taken})
+    bodies_at_the_beginning = operation(SHARING, GALLERY, {**BEGUN, **given}, DONE, {**BEGUN, **taken}, DONE)
+
+    for steps in (bodies_at_the_end, bodies_at_the_beginning):
+        share, end = AUDIT_LOG.fold(steps)
+        assert (share.action, share.result, len(share.targets)) == (Action.SHARE, Result.SUCCEEDED, 1)
+        assert (end.action, len(end.targets)) == (Action.UNSHARE, 2)
+        assert share.at < end.at
+        assert share.id != end.id
+
+
+def test_two_changes_of_one_correlation_id_are_both_told() -> None:
+    others = [{**ATTACHED, "managedDisk": {"id": f"{DISK}-{number}"}} for number in range(2)]
+    steps = ({**DONE, "asked": disks(ATTACHED)}, {**DONE, "asked": disks(*others)})
+    (found,) = AUDIT_LOG.fold(operation("Microsoft.Compute/virtualMachines/write", MACHINE, *steps))
+
+    assert set(found.subjects) == {DISK.lower(), f"{DISK}-0".lower(), f"{DISK}-1".lower()}
 
 
 def test_of_a_machine_s_write_nothing_is_said_without_its_disks() -> None:

@@ -93,6 +93,26 @@ def test_keys_roles_and_guardrails() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verb", "request_"),
+    [
+        ("SetOrgPolicy", {"policy": {"constraint": "constraints/compute.storageResourceUseRestrictions"}}),
+        ("ClearOrgPolicy", {"constraint": "constraints/compute.storageResourceUseRestrictions"}),
+    ],
+)
+@pytest.mark.parametrize("resource", ["projects/acme-prod", "acme-prod", ""])
+def test_a_guardrail_changed_by_the_first_version_of_its_api(
+    verb: str, request_: dict[str, Any], resource: str
+) -> None:
+    service = "cloudresourcemanager.googleapis.com"
+    found = parsed(f"google.cloud.resourcemanager.v1.Projects.{verb}", resource, request_, serviceName=service)
+    other = record(verb, resource, {"constraint": "constraints/compute.vmExternalIpAccess"}, serviceName=service)
+
+    name = "//orgpolicy.googleapis.com/projects/acme-prod/policies/compute.storageResourceUseRestrictions"
+    assert (found.action, found.subjects) == (Action.POLICY, (name,))
+    assert AUDIT_LOG.parse(other) is None
+
+
+@pytest.mark.parametrize(
     ("state", "action"), [("DISABLED", Action.INHIBIT), ("ENABLED", Action.POLICY), ("", Action.INHIBIT)]
 )
 def test_a_version_of_a_key_that_is_enabled_again_harms_nothing(state: str, action: str) -> None:

@@ -7,6 +7,8 @@ import pytest
 from snapbase.audit.gcp_audit import AUDIT_LOG
 from snapbase.audit.gcp_names import principal
 from snapbase.collect.gcp.policy import principal as collected
+from snapbase.collect.gcp.role_table import HOLDERS
+from snapbase.collect.gcp.roles import ORGANIZATION
 from snapbase.event import Action, ActorKind, Result
 from snapbase.model import Principal, PrincipalKind
 from tests.audit.gcp_records import DISK, EVE, POOLS, SNAPSHOT, STORAGE, VAULT, bindings, deltas, parsed, path, record
@@ -71,6 +73,7 @@ def test_a_policy_that_is_set_whole(request_: dict[str, Any], action: str) -> No
         ("roles/editor", Action.SHARE),
         (STORAGE, Action.SHARE),
         ("organizations/31/roles/restoreOperator", Action.SHARE),
+        ("roles/cloudtpu.serviceAgent", Action.SHARE),
         ("roles/logging.viewer", Action.POLICY),
     ],
 )
@@ -95,6 +98,15 @@ def test_a_policy_of_another_service_is_none_of_ours(service: str) -> None:
     assert AUDIT_LOG.parse(entry) is None
 
 
+def test_every_role_that_reaches_copies_is_a_share() -> None:
+    """As the collectors know them."""
+    held = {role for permission in (*ORGANIZATION.read, *ORGANIZATION.reshare) for role in HOLDERS[permission]}
+    fields = {"serviceName": "cloudresourcemanager.googleapis.com"}
+    given = {role: parsed("SetIamPolicy", "acme-prod", {}, **fields, **deltas(("ADD", role, EVE))) for role in held}
+
+    assert [role for role, each in given.items() if each.action != Action.SHARE] == []
+
+
 def test_a_copy_that_was_made_in_somebody_elses_project() -> None:
     """The record lies in the victim's log and names the source alone."""
     control = {"metadata": {"@type": "type.googleapis.com/google.cloud.audit.CrossEntityControlAuditMetadata"}}
@@ -116,7 +128,8 @@ def test_a_copy_that_was_made_in_somebody_elses_project() -> None:
         ({"principalEmail": "deploy@acme-prod.iam.gserviceaccount.com"}, ActorKind.ROLE, ""),
         ({"principalEmail": "123-compute@developer.gserviceaccount.com"}, ActorKind.ROLE, ""),
         ({"principalEmail": "service-123@compute-system.iam.gserviceaccount.com"}, ActorKind.SERVICE, ""),
-        ({"principalEmail": "123@cloudservices.gserviceaccount.com"}, ActorKind.SERVICE, ""),
+        # Deployment Manager works as it, and does what anybody tells it.
+        ({"principalEmail": "123@cloudservices.gserviceaccount.com"}, ActorKind.ROLE, ""),
         ({"principalEmail": "service-123@compute-system-1.iam.gserviceaccount.com"}, ActorKind.ROLE, ""),
         ({"principalSubject": f"{POOLS}/workloadIdentityPools/p/subject/s"}, ActorKind.ROLE, ""),
         ({"principalSubject": f"{POOLS}/workforcePools/p/subject/s"}, ActorKind.HUMAN, ""),

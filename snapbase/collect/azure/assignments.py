@@ -10,14 +10,17 @@ from snapbase.collect.azure.denials import LIST_DENIALS, Denial, Hold, denials_o
 from snapbase.collect.azure.errors import Unread, classify
 from snapbase.collect.azure.fields import lower, section, text
 from snapbase.collect.azure.roles import (
+    OF_THE_ROLE,
     OTHER_THINGS,
     SNAPSHOT,
     Role,
     Thing,
     download_grant,
     holder_of,
+    is_container,
     role_id,
     role_of,
+    thing_at,
 )
 from snapbase.collect.azure.session import Subscription
 from snapbase.model import Access, Grant, Miss, Principal
@@ -69,13 +72,21 @@ class Assignments:
                 found.update(each for each in others if each.access != Access.RESHARE)
         return frozenset(found)
 
+    def reaching(self, scope: str) -> frozenset[Grant]:
+        """What assignments made exactly at a scope give, whatever lies there; nothing at a resource without data."""
+        if is_container(scope):
+            return self.inside(scope)
+        thing = thing_at(scope)
+        return self.on(scope, thing) if thing else frozenset()
+
     def _grants(self, held: Held, scope: str, thing: Thing, mechanism: str, *, inside: bool) -> Iterator[Grant]:
         ways, reads = held.role.ways(thing), False
         for access, actions in ways.items():
             hold, name = self._hold(held.principal, actions, scope, inside=inside)
             if hold == Hold.YES:
                 continue
-            words = [held.condition, f"unless deny assignment {name[:80]!r} holds it back" if hold else ""]
+            own = OF_THE_ROLE if held.role.is_conditional(actions) else ""
+            words = [held.condition, own, f"unless deny assignment {name[:80]!r} holds it back" if hold else ""]
             condition = "; ".join(filter(None, words))
             yield Grant(held.principal, access, f"{mechanism}/{held.role.name}", condition, held.until)
             reads = reads or access == Access.READ

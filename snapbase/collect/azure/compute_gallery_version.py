@@ -23,7 +23,13 @@ def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every image version of every gallery of the subscription."""
     holders = (gallery_of(each, scope.account) for each in galleries_of(subscription))
     versions = (resource_of(each, holder) for holder in holders for each in _versions(subscription, holder.address))
-    yield from observe_each(subscription, GALLERY, versions)
+    yield from observe_each(subscription, GALLERY, versions, _definition)
+
+
+def _definition(version: Resource) -> tuple[str]:
+    """Its image definition, which is shared by role like a gallery or a version (Share gallery resources using RBAC)
+    and holds no data beside its versions."""
+    return (version.address.lower().rpartition("/versions/")[0],)
 
 
 def _versions(subscription: Subscription, gallery: str) -> Iterator[Mapping[str, Any]]:

@@ -34,7 +34,8 @@ def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     collections = [collection_of(each, scope.account) for each in collections_of(subscription)]
     for collection, points in zip(collections, subscription.runtime.map(ask, collections), strict=True):
         for point, disks in points:
-            yield observe(resource_of(point, disks, collection), RESTORE_POINT, shared)
+            inner = filter(None, (text(each.get("id")) for each in disks))
+            yield observe(resource_of(point, disks, collection), RESTORE_POINT, shared, also=inner)
 
 
 def _points(subscription: Subscription, collection: Resource) -> list[tuple[Listed, list[Listed]]]:

@@ -14,6 +14,9 @@ LIST_DENIALS = "Microsoft.Authorization/denyAssignments/read"
 _EVERYONE = "00000000-0000-0000-0000-000000000000"
 """Type SystemDefined: all principals (Understand Azure deny assignments, learn.microsoft.com)."""
 
+_MANY = (PrincipalKind.GROUP, PrincipalKind.FOREIGN_GROUP, PrincipalKind.OTHER)
+"""Who may be several: also whoever an assignment names without saying what they are."""
+
 
 class Hold(IntEnum):
     """Whether a deny assignment keeps somebody from doing something."""
@@ -45,7 +48,7 @@ class Denial:
             return Hold.NO
         if principal.id in self.left_out or not self.principals & {principal.id, _EVERYONE}:
             return Hold.NO
-        members_left_out = principal.kind == PrincipalKind.GROUP and bool(self.left_out)
+        members_left_out = principal.kind in _MANY and bool(self.left_out)
         return Hold.PERHAPS if self.conditional or self.groups_left_out or members_left_out else Hold.YES
 
     def _reaches(self, scope: str, *, inside: bool) -> bool:

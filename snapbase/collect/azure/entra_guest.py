@@ -55,7 +55,7 @@ def _held(subscription: Subscription) -> dict[Principal, frozenset[Grant]]:
     assignments = assignments_of(subscription)
     found: dict[Principal, frozenset[Grant]] = {}
     for scope in assignments.held:
-        for grant in assignments.inside(scope):
+        for grant in assignments.reaching(scope):
             if _ID.fullmatch(grant.principal.id):
                 found[grant.principal] = found.get(grant.principal, frozenset()) | {grant}
     return found
@@ -82,8 +82,8 @@ def _no_graph(subscription: Subscription, operation: str) -> Unread:
 def guest(user: Mapping[str, Any]) -> Principal | None:
     """Who a guest is at home; None for a member. Their name here is their address there, `@` written as `_`, then
     `#EXT#` and the name of this directory (Microsoft Entra B2B, learn.microsoft.com)."""
-    name = text(user.get("userPrincipalName")) or ""
-    local, mark, _ = name.partition("#EXT#")
+    name = lower(user.get("userPrincipalName")) or ""
+    local, mark, _ = name.partition("#ext#")
     if not mark and (lower(user.get("userType")) or "") != "guest":
         return None
     account, joint, domain = local.rpartition("_") if mark else ("", "", "")

@@ -1,6 +1,6 @@
 """What the kinds below a resource group have in common: where they lie, who holds roles on them, their network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from snapbase.collect.azure.assignments import Assignments, assignments_of
@@ -41,29 +41,42 @@ def shared_of(subscription: Subscription) -> Assignments | Miss:
 
 
 def observe(
-    resource: Resource, thing: Thing, shared: Assignments | Miss, own: Iterable[Grant] = (), own_words: str = ""
+    resource: Resource,
+    thing: Thing,
+    shared: Assignments | Miss,
+    own: Iterable[Grant] = (),
+    own_words: str = "",
+    also: Iterable[str] = (),
 ) -> Observation:
-    """A resource with its own grants and those of the roles held on it. Where the roles are unknown so is the sharing
-    as a whole; the reason then says what is known of it (`own_words`)."""
-    scope = resource.address.lower()
-    miss = shared if isinstance(shared, Miss) else shared.misses.get(scope)
+    """A resource with its own grants and those of the roles held on it, or at scopes that are no resources of any kind
+    here (`also`). Where the roles are unknown so is the sharing as a whole; the reason then says what is known of it
+    (`own_words`)."""
+    scopes = [each.lower() for each in (resource.address, *also)]
+    misses = (shared,) if isinstance(shared, Miss) else filter(None, map(shared.misses.get, scopes))
+    miss = next(iter(misses), None)
     if miss is not None:
         reason = f"{miss.reason}; {own_words}" if own_words else miss.reason
         return Observation(resource, None, Miss(miss.outcome, reason))
-    grants = frozenset() if isinstance(shared, Miss) else shared.on(scope, thing)
-    return Observation(resource, grants | frozenset(own))
+    grants = set() if isinstance(shared, Miss) else {grant for each in scopes for grant in shared.on(each, thing)}
+    return Observation(resource, frozenset(grants.union(own)))
 
 
-def observe_each(subscription: Subscription, thing: Thing, resources: Iterable[Resource]) -> Iterator[Observation]:
-    """Every resource once, with the roles held on it and a live SAS. Lists are not transactions: what is created or
-    deleted meanwhile moves others to another page."""
+def observe_each(
+    subscription: Subscription,
+    thing: Thing,
+    resources: Iterable[Resource],
+    also: Callable[[Resource], Iterable[str]] = lambda _: (),
+) -> Iterator[Observation]:
+    """Every resource once, with the roles held on it (and at `also(resource)`) and a live SAS. Lists are not
+    transactions: what is created or deleted meanwhile moves others to another page."""
     shared = shared_of(subscription)
     seen = set()
     for resource in resources:
         if resource.uid not in seen:
             seen.add(resource.uid)
             live = resource.attributes.get("live_sas")
-            yield observe(resource, thing, shared, (SAS,) if live else (), "a SAS is live on it" if live else "")
+            words = "a SAS is live on it" if live else ""
+            yield observe(resource, thing, shared, (SAS,) if live else (), words, also(resource))
 
 
 def storage(

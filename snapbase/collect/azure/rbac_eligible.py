@@ -76,7 +76,7 @@ def _observe(scope: str, eligible: Assignments, account: str) -> Observation:
     miss = eligible.misses.get(scope)
     if miss is not None:
         return Observation(resource, None, miss)
-    return Observation(resource, frozenset(_pim(each) for each in eligible.inside(scope)))
+    return Observation(resource, frozenset(_pim(each) for each in eligible.reaching(scope)))
 
 
 def _pim(grant: Grant) -> Grant:

@@ -9,10 +9,9 @@ from typing import Any
 
 from snapbase.collect.azure.assignments import CALLS, PERMISSIONS
 from snapbase.collect.azure.fields import choice, lower, section, text
-from snapbase.collect.azure.managed import observe_each
 from snapbase.collect.azure.roles import VAULT
 from snapbase.collect.azure.session import Subscription
-from snapbase.collect.azure.vaults import Vaults, immutability, protects, state, vault
+from snapbase.collect.azure.vaults import Vaults, immutability, observe_vaults, protects, state, vault
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Observation, Resource, Scope
 
@@ -22,7 +21,7 @@ _VAULTS = Vaults("Microsoft.RecoveryServices/vaults", "2024-04-01")
 def read(subscription: Subscription, scope: Scope) -> Iterator[Observation]:
     """Every Recovery Services vault of the subscription."""
     found = _VAULTS.listed(subscription)
-    return observe_each(subscription, VAULT, (resource_of(each, scope.account) for each in found))
+    return observe_vaults(subscription, VAULT, (resource_of(each, scope.account) for each in found))
 
 
 def resource_of(listed: Mapping[str, Any], account: str) -> Resource:

@@ -56,7 +56,17 @@ GALLERY = Thing(
 )
 """Reader on a gallery is how it is shared by role (Share gallery resources using RBAC, learn.microsoft.com)."""
 _RECOVERY_POINTS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints"
-VAULT = Thing("recovery points", {Access.RESTORE: (f"{_RECOVERY_POINTS}/restore/action",), Access.RESHARE: (_ASSIGN,)})
+VAULT = Thing(
+    "recovery points",
+    {
+        Access.RESTORE: (
+            f"{_RECOVERY_POINTS}/restore/action",
+            f"{_RECOVERY_POINTS}/provisionInstantItemRecovery/action",
+        ),
+        Access.RESHARE: (_ASSIGN,),
+    },
+)
+"""Item recovery mounts the disks of a recovery point, whole, on any machine that runs the script it hands out."""
 BACKUP_VAULT = Thing(
     "backups",
     {
@@ -66,6 +76,18 @@ BACKUP_VAULT = Thing(
 )
 OTHER_THINGS = (DISK, RESTORE_POINT, VAULT, BACKUP_VAULT)
 """What roles above resources are asked for beside snapshots. Not images and galleries: every Reader may launch them."""
+_AT = {
+    "microsoft.compute/snapshots": SNAPSHOT,
+    "microsoft.compute/disks": DISK,
+    "microsoft.compute/images": IMAGE,
+    "microsoft.compute/galleries": GALLERY,
+    "microsoft.compute/restorepointcollections": RESTORE_POINT,
+    "microsoft.recoveryservices/vaults": VAULT,
+    "microsoft.dataprotection/backupvaults": BACKUP_VAULT,
+}
+"""By the type that an ARM id begins with: what lies within is reached in the same ways."""
+_GROUPS = "/providers/microsoft.management/managementgroups/"
+OF_THE_ROLE = "as far as the role's own condition goes"
 SOMEBODY_ELSES_LINK = "only through a download link that somebody else mints"
 
 _KINDS = {
@@ -84,6 +106,7 @@ class Permission:
     not_actions: tuple[str, ...]
     data: tuple[str, ...]
     not_data: tuple[str, ...]
+    conditional: bool
 
     def allows(self, action: str) -> bool:
         return _matches(self.actions, action) and not _matches(self.not_actions, action)
@@ -108,6 +131,11 @@ class Role:
         found = {level: tuple(filter(self.allows, actions)) for level, actions in thing.ways.items()}
         return {level: actions for level, actions in found.items() if actions}
 
+    def is_conditional(self, actions: tuple[str, ...]) -> bool:
+        """Whether it allows each of these only as far as a condition of its own goes: many that may hand out roles are
+        held down to a few (roleDefinitions, `permissions[].condition`)."""
+        return not any(each.allows(action) for each in self.permissions if not each.conditional for action in actions)
+
     def downloads(self, thing: Thing) -> bool:
         return bool(thing.download) and any(each.allows_data(thing.download) for each in self.permissions)
 
@@ -121,9 +149,27 @@ def role_of(definition: Mapping[str, Any]) -> Role:
 
 def permissions_of(properties: Mapping[str, Any]) -> tuple[Permission, ...]:
     """The permissions of a role definition, or of a deny assignment: both are written alike."""
-    names = ("actions", "notActions", "dataActions", "notDataActions")
-    found = [section(each) for each in items(properties.get("permissions"))]
-    return tuple(Permission(*(_strings(each.get(name)) for name in names)) for each in found)
+    return tuple(_permission(section(each)) for each in items(properties.get("permissions")))
+
+
+def _permission(told: Mapping[str, Any]) -> Permission:
+    return Permission(
+        actions=_strings(told.get("actions")),
+        not_actions=_strings(told.get("notActions")),
+        data=_strings(told.get("dataActions")),
+        not_data=_strings(told.get("notDataActions")),
+        conditional=bool(text(told.get("condition"))),
+    )
+
+
+def is_container(scope: str) -> bool:
+    """Whether resources lie at a scope (lower case): a resource group, a subscription, a management group, the root."""
+    return "/providers/" not in scope or scope.startswith(_GROUPS)
+
+
+def thing_at(scope: str) -> Thing | None:
+    """What data a resource's own scope (lower case) is a way to; None for the many that hold none."""
+    return _AT.get("/".join(scope.partition("/providers/")[2].split("/")[:2]))
 
 
 def role_id(definition_id: Any) -> str:

@@ -1,6 +1,6 @@
 """What Azure's two kinds of backup vault have in common: posture that decides what an intruder can do with backups."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from snapbase.collect.azure.errors import Unread, is_gone
 from snapbase.collect.azure.fields import choice, labels, lower, moment, section, text
 from snapbase.collect.azure.generic import listed, optional
-from snapbase.collect.azure.managed import containers, incarnation, made_at
+from snapbase.collect.azure.managed import containers, incarnation, made_at, observe_each, shared_of
+from snapbase.collect.azure.roles import Thing
 from snapbase.collect.azure.session import Subscription
-from snapbase.model import Json, Resource, ResourceType
+from snapbase.model import Json, Miss, Observation, Resource, ResourceType
 
 _STATES = ("Enabled", "Disabled", "PermanentlyDisabled")
 
@@ -47,6 +48,18 @@ class Vaults:
             if is_gone(error):
                 return []
             raise
+
+
+def observe_vaults(subscription: Subscription, thing: Thing, vaults: Iterable[Resource]) -> Iterator[Observation]:
+    """Every vault with the roles held on it, and on what it protects: each item of a vault can be restored by whoever
+    holds a role on that item alone (Azure RBAC, "Scope")."""
+
+    def protected(each: Resource) -> list[str]:
+        shared = shared_of(subscription)
+        scopes = () if isinstance(shared, Miss) else shared.held
+        return [scope for scope in scopes if scope.startswith(f"{each.address.lower()}/")]
+
+    return observe_each(subscription, thing, vaults, protected)
 
 
 def vault(listed: Mapping[str, Any], account: str, posture: Mapping[str, Json]) -> Resource:

@@ -146,6 +146,12 @@ HOLDERS: Mapping[str, frozenset[str]] = {
         iam.siteReliabilityEngineer iam.supportUser owner viewer
         """
     ),
+    "cloudsql.backupRuns.export": _roles(
+        """
+        cloudsql.admin cloudsql.editor cloudsql.viewer composer.serviceAgent datamigration.serviceAgent editor
+        iam.databasesAdmin iam.devOps iam.securityAuditor iam.siteReliabilityEngineer iam.supportUser owner viewer
+        """
+    ),
     "cloudsql.instances.clone": _roles(
         """
         cloudsql.admin composer.serviceAgent editor iam.databasesAdmin owner

@@ -45,7 +45,7 @@ DISK = Reach(
 )
 KEY = Reach(("cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToDecryptViaDelegation"))
 """No data by itself: what a key encrypts has a policy of its own."""
-_SQL = Reach(("cloudsql.instances.export", "cloudsql.instances.clone"))
+_SQL = Reach(("cloudsql.instances.export", "cloudsql.backupRuns.export", "cloudsql.instances.clone"))
 _VAULT = Reach(("backupdr.bvbackups.restore",))
 _SORTS = (SNAPSHOT, IMAGE, MACHINE_IMAGE, INSTANT_SNAPSHOT, DISK, _SQL, _VAULT)
 PROJECT = Reach(

@@ -11,7 +11,7 @@ from snapbase.collect.azure.denials import Hold, _denial
 from snapbase.collect.azure.entra_guest import guest
 from snapbase.collect.azure.errors import Unread, classify
 from snapbase.collect.azure.rbac_eligible import LATENT
-from snapbase.collect.azure.roles import SOMEBODY_ELSES_LINK
+from snapbase.collect.azure.roles import OF_THE_ROLE, SOMEBODY_ELSES_LINK, holder_of
 from snapbase.collect.azure.signin import SignIn
 from snapbase.model import ANYWHERE, Observation, Outcome, Principal, PrincipalKind
 from snapbase.sandbox.azure import roles
@@ -20,6 +20,7 @@ from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, TENAN
 from snapbase.sandbox.faults import FaultKind
 from snapbase.settings import AzureEntry
 from tests.collect.azure.arm import GROUP, HERE, SUBSCRIPTION, WHO, Arm, grants, held
+from tests.collect.azure.makers import DISK
 
 OTHER = "00000000-0000-4000-8000-0000000000ee"
 MANAGEMENT = f"/providers/Microsoft.Management/managementGroups/{MANAGEMENT_GROUP}"
@@ -51,6 +52,10 @@ def _role(arm: Arm, name: str, **permission: Sequence[str]) -> str:
         (
             {"actions": ["Microsoft.Compute/disks/beginGetAccess/action"]},
             {("read", "azure.rbac.disks/R", "")},
+        ),
+        (
+            {"actions": ["*/recoveryPoints/provisionInstantItemRecovery/action"]},
+            {("restore", "azure.rbac.recovery-points/R", "")},
         ),
         (
             {"actions": ["Microsoft.RecoveryServices/*"]},
@@ -132,6 +137,33 @@ def test_a_group_is_held_back_only_as_far_as_nobody_in_it_is_left_out(arm: Arm) 
     assert ["hands off" in each.condition for each in grants(arm.snapshots()["one"])] == [True]
 
 
+@pytest.mark.parametrize(("kind", "certain"), [("ForeignGroup", False), ("", False), ("ServicePrincipal", True)])
+def test_whoever_may_be_several_is_held_back_like_a_group(kind: str, certain: bool) -> None:
+    left_out = [{"id": OTHER, "type": "User"}]
+    everyone = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+    told = {"scope": HERE, "permissions": [{"actions": ["*"]}], "principals": everyone, "excludePrincipals": left_out}
+    holder = holder_of({"principalId": WHO, "principalType": kind})
+
+    found = _denial({"properties": told}).holds(holder, [MINT], HERE, inside=False)
+
+    assert found == (Hold.YES if certain else Hold.PERHAPS)
+
+
+def test_what_a_role_gives_under_a_condition_of_its_own_is_conditional(arm: Arm) -> None:
+    """As most built-in roles have it that may hand out a few others."""
+    role = _role(arm, "R", actions=["Microsoft.Authorization/roleAssignments/write"])
+    arm.writer.assign(HERE, role, WHO, "User")
+    first = arm.sandbox.estate.definitions[role]["properties"]["permissions"][0]
+    arm.sandbox.estate.strict = False
+    first["condition"] = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})))"
+
+    assert {(each.access, each.condition) for each in grants(arm.containers()[HERE])} == {("reshare", OF_THE_ROLE)}
+
+    both = [first, {"actions": ["Microsoft.Authorization/*"]}]
+    arm.sandbox.estate.definitions[role]["properties"]["permissions"] = both
+    assert {(each.access, each.condition) for each in grants(arm.containers()[HERE])} == {("reshare", "")}
+
+
 def test_a_deny_below_a_container_leaves_its_grant(arm: Arm) -> None:
     arm.writer.assign(HERE, roles.CONTRIBUTOR, WHO, "User")
     arm.deny(arm.group, ["*"])
@@ -151,6 +183,18 @@ def test_who_may_activate_a_role_has_it_only_latently(arm: Arm) -> None:
     assert owner.resource.limits == LATENT
     assert grants(found[f"{MANAGEMENT.lower()}#eligible"]) == frozenset()
     assert grants(arm.containers()[arm.group.lower()]) == frozenset()
+
+
+def test_a_role_on_what_holds_no_data_reaches_none(arm: Arm) -> None:
+    site = f"{arm.group}/providers/Microsoft.Web/sites/shop"
+    arm.writer.make_eligible(site, roles.OWNER, WHO)
+    arm.writer.assign(site, roles.OWNER, WHO, "User")
+    arm.sandbox.estate.directory[WHO] = {"kind": "user", "id": WHO, "userPrincipalName": "e_evil.example#EXT#@corp"}
+
+    (eligible,) = arm.kind("azure.rbac.eligible")
+
+    assert grants(eligible) == frozenset()
+    assert _outsiders(arm) == []
 
 
 def test_without_a_licence_nobody_is_eligible(arm: Arm) -> None:
@@ -242,6 +286,16 @@ def test_a_guest_is_named_by_their_home(arm: Arm) -> None:
     assert {(kind, key) for kind, key, _, _ in held(arm.containers()[HERE])} == {("user", WHO), ("user", OTHER)}
 
 
+def test_a_guest_who_may_only_read_an_image_can_start_it(arm: Arm) -> None:
+    _person(arm, WHO, userPrincipalName="eve_evil.example#EXT#@corp", userType="Guest")
+    arm.sandbox.estate.assignments.clear()
+    arm.writer.assign(arm.writer.image(GROUP, "golden", DISK), roles.READER, WHO, "User")
+
+    (found,) = _outsiders(arm)
+
+    assert held(found) == {("user", "eve@evil.example", "launch", "azure.entra/Reader")}
+
+
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [
@@ -263,6 +317,10 @@ def test_an_application_is_named_by_its_owner(arm: Arm, owner: str, expected: se
         ({"userPrincipalName": "ada@corp.example", "userType": None}, None),
         (
             {"userPrincipalName": "x@corp.example", "userType": "Guest", "mail": "X@Evil.example"},
+            Principal(PrincipalKind.USER, "x@evil.example"),
+        ),
+        (
+            {"userPrincipalName": "x_Evil.example#ext#@corp", "userType": "Member"},
             Principal(PrincipalKind.USER, "x@evil.example"),
         ),
         ({"id": WHO, "userPrincipalName": "x#EXT#@corp"}, Principal(PrincipalKind.OTHER, f"guest {WHO}")),

@@ -44,6 +44,57 @@ def test_a_gallery_is_shared_with_subscriptions_and_tenants(arm: Arm) -> None:
     assert held(left) == {("other", "mars", "launch", "azure.gallery/direct sharing")}
 
 
+def test_a_role_on_an_image_definition_reaches_its_versions(arm: Arm) -> None:
+    arm.writer.gallery(GROUP, "gallery")
+    version = arm.writer.version(GROUP, "gallery", "Golden", "1.0.0", DISK)
+    arm.writer.version(GROUP, "gallery", "other", "1.0.0", DISK)
+    definition = version.rpartition("/versions/")[0]
+    arm.writer.assign(definition.upper().replace("/SUBSCRIPTIONS/", "/subscriptions/"), roles.READER, WHO, "User")
+
+    found = {each.resource.name: held(each) for each in arm.kind("azure.compute.gallery-version")}
+
+    assert found == {"Golden/1.0.0": {("user", WHO, "launch", "azure.rbac/Reader")}, "other/1.0.0": set()}
+
+
+def test_an_unreadable_role_on_an_image_definition_leaves_its_versions_unknown(arm: Arm) -> None:
+    arm.writer.gallery(GROUP, "gallery")
+    definition = arm.writer.version(GROUP, "gallery", "golden", "1.0.0", DISK).rpartition("/versions/")[0]
+    arm.writer.assign(definition, "99999999-0000-4000-8000-000000000000", WHO, "User")
+
+    assert _one(arm, "azure.compute.gallery-version").grants is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "item"),
+    [
+        (
+            "azure.recoveryservices.vault",
+            "RecoveryServices/vaults",
+            "backupFabrics/Azure/protectionContainers/c/protectedItems/vm",
+        ),
+        ("azure.dataprotection.backup-vault", BACKUP_VAULTS, "backupInstances/disk"),
+    ],
+)
+def test_a_role_on_one_item_of_a_vault_reaches_its_backups(arm: Arm, name: str, kind: str, item: str) -> None:
+    vault = arm.writer.vault(GROUP, "vault", kind)
+    arm.writer.vault(GROUP, "vault-2", kind)
+    arm.writer.assign(f"{vault}/{item}", roles.CONTRIBUTOR, WHO, "User")
+
+    found = {each.resource.name: held(each) for each in arm.kind(name)}
+
+    assert found == {"vault": {("user", WHO, "restore", "azure.rbac/Contributor")}, "vault-2": set()}
+
+
+def test_a_role_on_one_disk_of_a_restore_point_reaches_its_data(arm: Arm) -> None:
+    point = arm.writer.restore_point(GROUP, "vm", "nightly")
+    disk = next(key for key in arm.sandbox.estate.resources if key.startswith(f"{point}/diskRestorePoints/".lower()))
+    arm.writer.assign(disk, roles.OWNER, WHO, "User")
+
+    found = _one(arm, "azure.compute.restore-point")
+
+    assert held(found) == {("user", WHO, access, "azure.rbac/Owner") for access in ("read", "reshare")}
+
+
 def test_a_community_gallery_is_public_once_it_is_switched_on(arm: Arm) -> None:
     arm.writer.gallery(GROUP, "gallery", "Community")
     stored = arm.sandbox.estate.resource(f"{arm.group}/providers/Microsoft.Compute/galleries/gallery")

@@ -129,6 +129,14 @@ def test_a_custom_role_grants_what_it_permits(permissions: set[str], access: Acc
     assert [(grant.access, grant.condition) for grant in found] == ([(access, "")] if access else [])
 
 
+def test_a_custom_role_may_carry_off_backups_of_databases_and_nothing_else() -> None:
+    policy = _policy(("projects/prod/roles/mine", ["user:eve@evil.example"]))
+
+    (grant,) = grants(policy, PROJECT, lambda _: frozenset({"cloudsql.backupRuns.export"}))
+
+    assert grant.access == Access.READ
+
+
 def test_the_collectors_own_roles_reach_no_data() -> None:
     """What the documentation tells people to grant snapbase must not let it take anything home."""
     recommended = {"roles/compute.viewer", "roles/iam.securityReviewer", "roles/cloudasset.viewer"}
