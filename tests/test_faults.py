@@ -188,10 +188,15 @@ def test_a_closed_door_is_counted_also_where_nothing_is_known_behind_it(
     try:
         with Store.open(store_url, write=True) as store:
             found = collect(store, clouds, selection, progress=lambda _: None, stop=threading.Event())
+            broken = _report(store)
+            switchboard.heal(fault)
+            _collect(store, clouds, selection)
+            healed = _report(store)
     finally:
         switchboard.heal(fault)
 
     assert found.unread
+    assert (broken.complete, healed.complete) == (False, True)
 
 
 @pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])

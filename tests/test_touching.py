@@ -46,6 +46,10 @@ PLACES = [
             {"aws.rds.cluster-snapshot", "aws.rds.export-task"},
         ),
         ({"subjects": ("arn:aws:kms:eu-west-1:1:key/1",)}, {"aws.kms.key"}),
+        (
+            {"subjects": ("arn:aws:ec2:eu-west-1:1:region-settings/default-key",), "action": Action.POLICY},
+            {"aws.ec2.region-settings"},
+        ),
         ({"subjects": ("arn:",)}, {each.kind for each in collectors("aws") if each.kind.startswith("aws.ec2.")}),
         ({"name": "organizations:CreateAccount", "action": Action.POLICY}, {"aws.organizations"}),
         ({"subjects": ("arn:aws:ec2:eu-west-1::snapshot/snap-1",), "result": Result.DENIED}, set()),

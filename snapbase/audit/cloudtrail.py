@@ -43,7 +43,8 @@ _BY_ITSELF: Final = frozenset(
 """Services that work with a role on a schedule or by themselves; others (CloudFormation) do what a caller asked for."""
 _PEOPLE: Final = frozenset({"IAMUser", "Root", "FederatedUser", "SAMLUser", "WebIdentityUser", "IdentityCenterUser"})
 _DENIED: Final = ("AccessDenied", "UnauthorizedOperation", "NotAuthorized", "AuthFailure", "ExplicitDeny")
-_OVER: Final = frozenset({"FAILED", "ABORTED", "EXPIRED", "PARTIAL"})
+_OVER: Final = frozenset({"FAILED", "ABORTED", "EXPIRED"})
+"""Not PARTIAL: some of a composite's members are where the job was to bring them."""
 _REMEMBERED: Final = 100_000
 """Event ids that `fold` keeps to know a record it has seen; copies of one lie close together."""
 

@@ -150,7 +150,7 @@ def _warehouse(name: str, cluster: str) -> Find:
 
 
 _ARN = told("snapshotArn", "snapshot.snapshotArn")
-_HOUSE = either(_ARN, _warehouse("snapshotIdentifier", "snapshotClusterIdentifier"))
+_HOUSE = either(_ARN, asked("snapshotArn"), _warehouse("snapshotIdentifier", "snapshotClusterIdentifier"))
 _HOUSE_NEW = either(_ARN, _warehouse("snapshotIdentifier", "clusterIdentifier"))
 _HOUSE_SOURCE = own("redshift", "snapshot:", asked("sourceSnapshotIdentifier"))
 _REDSHIFT: dict[str, Row] = {

@@ -8,7 +8,7 @@ collectors' `Resource.source` names them; everything else by its address.
 from typing import Final
 
 from snapbase.audit.cloudtrail_databases import DATABASES
-from snapbase.audit.cloudtrail_record import Names, Record, text
+from snapbase.audit.cloudtrail_record import Find, Names, Record, text
 from snapbase.audit.cloudtrail_shape import (
     Judge,
     Row,
@@ -26,7 +26,7 @@ from snapbase.audit.cloudtrail_shape import (
     parties,
     permission,
     policy,
-    region_settings,
+    region_setting,
     switched,
     told,
     words,
@@ -41,7 +41,11 @@ _IMAGE_EXPORTS = ec2("image", asked("imageId"), suffix="/exports")
 _SHARE_SNAPSHOT, _SNAPSHOT_HOLDERS = permission("createVolumePermission")
 _SHARE_IMAGE, _IMAGE_HOLDERS = permission("launchPermission")
 _FAST = ec2("snapshot", asked("sourceSnapshotIds", "sourceSnapshotId", "sourceSnapshotIdSet"))
-_SETTINGS = Row(Action.POLICY, region_settings, tell=words("state", "imageBlockPublicAccessState", "kmsKeyId"))
+_SNAPSHOT_BLOCK, _IMAGE_BLOCK = region_setting(), region_setting("image-block-public-access")
+
+
+def _set(setting: Find) -> Row:
+    return Row(Action.POLICY, setting, tell=words("state", "imageBlockPublicAccessState", "kmsKeyId"))
 
 
 def _fast_restores(record: Record) -> Names:
@@ -91,14 +95,14 @@ _EC2: dict[str, Row] = {
     "ModifyImageAttribute": Row(_SHARE_IMAGE, _IMAGE, whom=_IMAGE_HOLDERS, tell=words("attributeType")),
     "ResetImageAttribute": Row(Action.UNSHARE, _IMAGE),
     "CancelImageLaunchPermission": Row(Action.UNSHARE, _IMAGE),
-    "EnableSnapshotBlockPublicAccess": _SETTINGS,
-    "DisableSnapshotBlockPublicAccess": _SETTINGS,
-    "EnableImageBlockPublicAccess": _SETTINGS,
-    "DisableImageBlockPublicAccess": _SETTINGS,
-    "EnableEbsEncryptionByDefault": _SETTINGS,
-    "DisableEbsEncryptionByDefault": _SETTINGS,
-    "ModifyEbsDefaultKmsKeyId": _SETTINGS,
-    "ResetEbsDefaultKmsKeyId": _SETTINGS,
+    "EnableSnapshotBlockPublicAccess": _set(_SNAPSHOT_BLOCK),
+    "DisableSnapshotBlockPublicAccess": _set(_SNAPSHOT_BLOCK),
+    "EnableImageBlockPublicAccess": _set(_IMAGE_BLOCK),
+    "DisableImageBlockPublicAccess": _set(_IMAGE_BLOCK),
+    "EnableEbsEncryptionByDefault": _set(region_setting("encryption-by-default")),
+    "DisableEbsEncryptionByDefault": _set(region_setting("encryption-by-default")),
+    "ModifyEbsDefaultKmsKeyId": _set(region_setting("default-key")),
+    "ResetEbsDefaultKmsKeyId": _set(region_setting("default-key")),
     "CreateVolume": Row(
         only_if("snapshotId", Action.RESTORE), _SNAPSHOT, made=told("volumeId"), source=_SNAPSHOT, tell=words("zone")
     ),
@@ -179,8 +183,8 @@ _EC2: dict[str, Row] = {
             "DescribeExportImageTasks",
         )
     },
-    "GetSnapshotBlockPublicAccessState": Row(Action.ENUMERATE, region_settings),
-    "GetImageBlockPublicAccessState": Row(Action.ENUMERATE, region_settings),
+    "GetSnapshotBlockPublicAccessState": Row(Action.ENUMERATE, _SNAPSHOT_BLOCK),
+    "GetImageBlockPublicAccessState": Row(Action.ENUMERATE, _IMAGE_BLOCK),
 }
 
 
@@ -314,8 +318,9 @@ _KMS: dict[str, Row] = {
     "EnableKey": Row(Action.MODIFY, _key),
 }
 
-_SHARED = ("backup", "rds", "redshift", "redshift-serverless", "ec2", "fsx", "dynamodb")
-"""Services of ours whose resources RAM can share."""
+_SHARED = ("backup", "rds", "redshift", "redshift-serverless", "fsx", "dynamodb")
+"""Services of ours whose data RAM can share; EC2's subnets, gateways and lists hold none (RAM User Guide, "Shareable
+AWS resources")."""
 
 
 def _shares(action: str) -> Judge:

@@ -166,7 +166,7 @@ def holder(value: Any) -> Principal | None:
         return Principal(PrincipalKind.ORGANIZATIONAL_UNIT, name)
     if name == "*":
         return Principal(PrincipalKind.PUBLIC, "*")
-    if name.endswith(".amazonaws.com"):
+    if name.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return Principal(PrincipalKind.SERVICE, name)
     return Principal(PrincipalKind.OTHER, name) if name else None
 

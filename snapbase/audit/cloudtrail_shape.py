@@ -114,8 +114,9 @@ def first(find: Find) -> Find:
     return lambda record: find(record)[:1]
 
 
-def region_settings(record: Record) -> Names:
-    return (record.arn("ec2", "region-settings"),)
+def region_setting(name: str = "") -> Find:
+    """One of a region's settings, as its collector names it; without a name the block on public snapshots."""
+    return lambda record: (record.arn("ec2", f"region-settings/{name}" if name else "region-settings"),)
 
 
 def words(*paths: str) -> Tell:
@@ -159,7 +160,17 @@ def permission(name: str) -> tuple[Judge, Whom]:
     return judge, whom
 
 
-_OLDER = ("userIds", "userIdSet", "groupNames", "groupSet", "userGroups")
+_OLDER = (
+    "userIds",
+    "userIdSet",
+    "groupNames",
+    "groupSet",
+    "userGroups",
+    "organizationArns",
+    "organizationArnSet",
+    "organizationalUnitArns",
+    "organizationalUnitArnSet",
+)
 
 
 def _user(value: str) -> Principal:
@@ -179,7 +190,7 @@ def _permitted(items: Any) -> tuple[Principal, ...]:
 
 def _one(item: Any) -> Principal | None:
     if isinstance(item, str):
-        return _user(item) if text(item) else None
+        return (holder if item.startswith("arn:") else _user)(item) if text(item) else None
     given = mapping(item)
     if text(get(given, "group")) == "all":
         return Principal(PrincipalKind.PUBLIC, "all")

@@ -285,21 +285,30 @@ def _vanished(plan: _Plan, selection: Selection, known: Mapping[Scope, int]) -> 
         if reading.scope.location == ANYWHERE and not reading.coverage[0].complete
     }
     shares = {each.kind: each.shares for name in CLOUDS for each in collectors(name)}
+    told: set[str] = set()
     for scope in sorted(known):
-        if scope in planned or (scope.cloud, scope.account) in covered or not selection.takes(scope):
+        if scope in planned or (scope.cloud, scope.account) in covered:
             continue
         if scope.account == ANYWHERE and scope.cloud not in failures:
-            yield _entered(scope)
+            # Every account was found, whichever kinds of them are to be read.
+            if not selection.accounts and Selection(clouds=selection.clouds).takes(scope):
+                yield _entered(scope)
+            continue
+        if not selection.takes(scope):
             continue
         if scope in plan.skipped:
             yield _skipped(scope, known[scope], shares=shares.get(scope.kind, False))
             continue
         how = "check the collector's access there, and the configuration"
         gone = Miss(Outcome.DISABLED, f"{scope} is no longer visible to snapbase, or no longer configured: {how}")
+        told.add(scope.cloud)
         yield _failed(scope, failures.get(scope.cloud, gone), shares=shares.get(scope.kind, False))
-    for name, miss in plan.failures:
-        if not any(scope.cloud == name for scope in {*known, *planned}):
-            yield _failed(Scope(name, ANYWHERE, ANYWHERE, ANYWHERE), miss, shares=False)
+    for name, miss in failures.items():
+        # Another entry of the cloud may have been entered: that leaves out as much, unless accounts were chosen.
+        chosen = selection.accounts and any(scope.cloud == name for scope in planned)
+        whole = Scope(name, ANYWHERE, ANYWHERE, ANYWHERE)
+        if name not in told and whole not in planned and not chosen:
+            yield _failed(whole, miss, shares=False)
 
 
 def _read_all(

@@ -17,6 +17,7 @@ from snapbase.operations.touching import touched
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustList
+from snapbase.vendors import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def collect(
         heard: list[audit.Taken] = []
         first, bug = _logs(store, config, selection, run_id, known, stop, heard) if logs else (frozenset[Scope](), None)
         told = store.newest_event()
-        readings = engine.collect(config, selection, known=known, first=first, progress=progress, stop=stop)
+        # What could not be entered as a whole holds nothing, and its gap closes once it is entered.
+        shut = {gap.scope: 0 for gap, _ in store.coverage(store.head()) if gap.scope.kind == ANYWHERE}
+        readings = engine.collect(config, selection, known=shut | known, first=first, progress=progress, stop=stop)
         tally = _record(store, run_id, readings)
         if stop.is_set():
             raise Interrupted
@@ -104,6 +107,7 @@ def check(config: Config, selection: engine.Selection, known: Mapping[Scope, int
     """What is wrong with the configuration or the selection stops a run before anything is read, or a number used."""
     skips.refuse_unknown(config)
     detecting.settings(config)
+    names(config.trust.vendors)
     narrowing.refuse_unreadable(config, selection, known)
 
 

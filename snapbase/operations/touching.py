@@ -32,7 +32,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{_EC2}snapshot/*", ("aws.ec2.snapshot",)),
     (f"{_EC2}image/*/exports", ("aws.ec2.image-export",)),
     (f"{_EC2}image/*", ("aws.ec2.image",)),
-    (f"{_EC2}region-settings", ("aws.ec2.region-settings",)),
+    (f"{_EC2}region-settings*", ("aws.ec2.region-settings",)),
     ("arn:*:backup:*:backup-plan:*", ("aws.backup.plan",)),
     ("arn:*:backup:*:backup-vault:*", ("aws.backup.vault",)),
     ("arn:*:backup:*:recovery-point:*", ("aws.backup.recovery-point",)),

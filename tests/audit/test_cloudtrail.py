@@ -15,6 +15,7 @@ from tests.audit.cloudtrail_records import (
     OTHER,
     POINT,
     RDS,
+    REGION,
     SNAP,
     SNAPSHOT,
     parsed,
@@ -22,6 +23,8 @@ from tests.audit.cloudtrail_records import (
     service_event,
     share,
 )
+
+SUBNET = f"arn:aws:ec2:{REGION}:{ACCOUNT}:subnet/subnet-0123456789abcdef0"
 
 
 def test_a_completed_job_names_what_it_made_and_its_start() -> None:
@@ -69,7 +72,7 @@ def test_listings_count_what_they_ask_for(service: str, name: str, request_: Any
         record("cloudtrail", "StopLogging", {}),
         record("rds", "ModifyDBInstance", {"dBInstanceIdentifier": "o", "dBInstanceClass": "x"}),
         record("kms", "CreateGrant", {"keyId": KEY, "granteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/x"}),
-        record("ram", "CreateResourceShare", {"principals": [OTHER], "resourceArns": ["arn:aws:ec2-x:r:a:subnet/s"]}),
+        record("ram", "CreateResourceShare", {"principals": [OTHER], "resourceArns": [SUBNET]}),
         record("elasticache", "CreateCacheCluster", {"cacheClusterId": "c"}),
     ],
 )

@@ -77,6 +77,25 @@ def account(number: str) -> Principal:
             {Principal(PrincipalKind.ORGANIZATION, "arn:aws:organizations::1:organization/o-1")},
         ),
         (
+            record(
+                "ec2",
+                "ModifyImageAttribute",
+                {
+                    "imageId": IMAGE,
+                    "operationType": "add",
+                    "organizationArns": ["arn:aws:organizations::1:organization/o-1"],
+                    "organizationalUnitArns": {
+                        "items": [{"organizationalUnitArn": "arn:aws:organizations::1:ou/o-1/u"}]
+                    },
+                },
+            ),
+            Action.SHARE,
+            {
+                Principal(PrincipalKind.ORGANIZATION, "arn:aws:organizations::1:organization/o-1"),
+                Principal(PrincipalKind.ORGANIZATIONAL_UNIT, "arn:aws:organizations::1:ou/o-1/u"),
+            },
+        ),
+        (
             record("ec2", "ModifyImageAttribute", {"imageId": IMAGE, "description": {"value": "x"}}),
             Action.MODIFY,
             set(),
@@ -201,10 +220,21 @@ def test_a_database_export_is_named_as_it_is_collected() -> None:
             service_event("backup", "CopyJobCompleted", {"sourceRecoveryPointArn": POINT, "state": "FAILED"}),
             Result.FAILED,
         ),
+        (
+            service_event("backup", "CopyJobCompleted", {"sourceRecoveryPointArn": POINT, "state": "PARTIAL"}),
+            Result.SUCCEEDED,
+        ),
     ],
 )
 def test_outcomes(raw: dict[str, Any], result: str) -> None:
     assert parsed(raw).result == result
+
+
+@pytest.mark.parametrize("name", ["rds.eu-west-1.amazonaws.com", "rds.cn-north-1.amazonaws.com.cn"])
+def test_a_grant_to_a_service_is_to_no_stranger(name: str) -> None:
+    event = parsed(record("kms", "CreateGrant", {"keyId": KEY, "granteePrincipal": name}))
+
+    assert event.targets == (Principal(PrincipalKind.SERVICE, name),)
 
 
 @pytest.mark.parametrize(

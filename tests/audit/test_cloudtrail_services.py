@@ -94,7 +94,6 @@ CASES = [
         f"{SNAP}/fast-restore/{ACCOUNT}",
         "",
     ),
-    ("ec2", "DisableImageBlockPublicAccess", {}, None, "policy-change", f"{EC2}{ACCOUNT}:region-settings", "", ""),
     ("ec2", "CreateStoreImageTask", {"imageId": IMAGE, "bucket": "b"}, None, "export", AMI, f"{AMI}/exports", ""),
     ("ebs", "StartSnapshot", {"volumeSize": 8}, {"snapshotId": SNAPSHOT}, "create", SNAP, SNAP, ""),
     ("ebs", "GetSnapshotBlock", {"snapshotId": SNAPSHOT, "blockIndex": 1}, None, "read-blocks", SNAP, "", ""),
@@ -236,6 +235,16 @@ CASES = [
     ),
     (
         "redshift",
+        "AuthorizeSnapshotAccess",
+        {"snapshotArn": HOUSE, "accountWithRestoreAccess": OTHER},
+        None,
+        "share",
+        HOUSE,
+        "",
+        "",
+    ),
+    (
+        "redshift",
         "ModifyCluster",
         {"clusterIdentifier": "house", "automatedSnapshotRetentionPeriod": 0},
         None,
@@ -327,3 +336,19 @@ def test_each_service_is_read(
     assert subject in event.subjects
     assert event.at == datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert (event.account, event.region, event.source_ip) == (ACCOUNT, REGION, "203.0.113.9")
+
+
+@pytest.mark.parametrize(
+    ("names", "setting"),
+    [
+        (("EnableSnapshotBlockPublicAccess", "DisableSnapshotBlockPublicAccess"), ""),
+        (("EnableImageBlockPublicAccess", "DisableImageBlockPublicAccess"), "/image-block-public-access"),
+        (("EnableEbsEncryptionByDefault", "DisableEbsEncryptionByDefault"), "/encryption-by-default"),
+        (("ModifyEbsDefaultKmsKeyId", "ResetEbsDefaultKmsKeyId"), "/default-key"),
+    ],
+)
+def test_a_region_s_setting_is_named_as_its_collector_does_and_no_other(names: tuple[str, ...], setting: str) -> None:
+    for name in names:
+        event = parsed(record("ec2", name, {}))
+
+        assert (event.action, event.subjects) == ("policy-change", (f"{EC2}{ACCOUNT}:region-settings{setting}",))

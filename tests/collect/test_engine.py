@@ -209,6 +209,37 @@ def test_a_cloud_never_entered_is_a_gap_that_closes_when_it_is(read: Callable[..
     assert _outcomes(after)[ANYWHERE, ANYWHERE] == Outcome.COMPLETE
 
 
+def test_an_entry_never_entered_is_a_gap_beside_another_of_its_cloud(read: Callable[..., list[Reading]]) -> None:
+    entries = _Cloud([Target("1", "a"), CredentialsError("no credentials")])
+
+    whole = read(entries)
+    chosen = read(entries, Selection(accounts=("1",)))
+
+    assert _outcomes(whole) == dict.fromkeys([("1", ANYWHERE), ("1", "a")], Outcome.COMPLETE) | {
+        (ANYWHERE, ANYWHERE): Outcome.DENIED
+    }
+    assert (ANYWHERE, ANYWHERE) not in _outcomes(chosen)
+
+
+@pytest.mark.parametrize(
+    ("selection", "closed"),
+    [
+        (Selection(kinds=("aws.rds.*",)), True),
+        (Selection(locations=("b",)), True),
+        (Selection(clouds=("gcp",)), False),
+        (Selection(accounts=("1",)), False),
+    ],
+)
+def test_a_whole_cloud_s_gap_closes_by_whatever_finds_all_its_accounts(
+    read: Callable[..., list[Reading]], selection: Selection, closed: bool
+) -> None:
+    known = {Scope("aws", ANYWHERE, ANYWHERE, ANYWHERE): 0}
+
+    readings = read({"aws": _Cloud([Target("1", "a")]), "gcp": _Cloud([])}, selection, known=known)
+
+    assert ((ANYWHERE, ANYWHERE) in _outcomes(readings)) == closed
+
+
 def test_what_was_found_before_the_listing_broke_is_read(read: Callable[..., list[Reading]]) -> None:
     readings = read(_Cloud([Target("1", "a"), _Denied()]), known={_scope("1", "a"): 1, _scope("2", "a"): 1})
 

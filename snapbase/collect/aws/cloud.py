@@ -63,9 +63,10 @@ class AwsConnection:
             return
         try:
             listed = list(home.pages("organizations", "ListAccounts", "Accounts"))
-        except CallFailed:
-            # The `aws.organizations` scope says that the members are not known; our own account still is.
+        except CallFailed as error:
+            # Also where `aws.organizations`, which says so too, is not among the kinds to be read.
             yield home.account, "", None
+            yield ANYWHERE, "", classify(error)
             return
         for member in listed:
             number, state = str(member["Id"]), str(member.get("State") or member.get("Status") or "ACTIVE")

@@ -71,7 +71,6 @@ def _resource(region: Region, policy: Mapping[str, Any]) -> Resource:
     own = f"arn:{region.partition}:dlm:{region.region}:{region.account}:policy/{policy['PolicyId']}"
     uid = str(policy.get("PolicyArn") or own)
     details = policy.get("PolicyDetails") or {}
-    running = policy.get("State") == "ENABLED"
     return Resource(
         uid=uid,
         address=uid,
@@ -79,7 +78,7 @@ def _resource(region: Region, policy: Mapping[str, Any]) -> Resource:
         name=policy.get("Description"),
         created_at=policy.get("DateCreated"),
         owner=region.account,
-        limits=None if running else Limits(blocks=(PrincipalKind.ACCOUNT,)),
+        limits=_limits(policy.get("State")),
         attributes={
             "state": policy.get("State"),
             "type": details.get("PolicyType"),
@@ -88,6 +87,14 @@ def _resource(region: Region, policy: Mapping[str, Any]) -> Resource:
         facts=_facts(details),
         tags=policy.get("Tags") or {},
     )
+
+
+def _limits(state: str | None) -> Limits | None:
+    """A policy that is switched off shares nothing; what one in error still does nobody says."""
+    if state == "ENABLED":
+        return None
+    off = state == "DISABLED"
+    return Limits(blocks=(PrincipalKind.ACCOUNT,)) if off else Limits(unknown=f"the policy is in state {state}")
 
 
 def _facts(details: Mapping[str, Any]) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 """DynamoDB backups on demand. None can be shared; exports of a table to a foreign bucket need no backup at all."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 from snapbase.collect.aws.plain import listed
@@ -22,7 +23,7 @@ def read(region: Region, _: Scope) -> Iterator[Observation]:
 def _resource(region: Region, backup: dict[str, Any]) -> Resource:
     kind = str(backup.get("BackupType") or "")
     expires = backup.get("BackupExpiryDateTime")
-    facts = {"table_id": backup.get("TableId"), "expires": expires.isoformat() if expires else None}
+    facts = {"table_id": backup.get("TableId"), "expires": expires.astimezone(UTC).isoformat() if expires else None}
     return Resource(
         # The ARN ends in a time and a random part; the name can come back.
         uid=backup["BackupArn"],

@@ -26,7 +26,9 @@ def read(region: Region, _: Scope) -> Iterator[Observation]:
         IncludeDeprecated=True,
         MaxResults=1000,
     )
-    for observation in region.runtime.map(partial(_observe, region), images):
+    # EC2 lists one for a while after it was deregistered (EC2 API reference, DescribeImages).
+    there = (each for each in images if each.get("State") != "deregistered")
+    for observation in region.runtime.map(partial(_observe, region), there):
         if observation is not None:
             yield observation
 

@@ -49,7 +49,22 @@ _ABOVE = (
 """What can deny though the role's own policy allows, as messages name it (IAM user guide, "Troubleshoot access denied
 error messages")."""
 _NOT_FOUND = re.compile(r"NotFound|NoSuch|DBSnapshotNotFoundFault")
-_PASSING = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "ServerInternal"})
+_PASSING = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "ServiceUnavailable",
+        "Unavailable",
+        "ServerInternal",
+        # With status 500, which an endpoint that does not implement an operation gives too (the services' models).
+        "DependencyTimeoutException",
+        "InternalServerError",
+        "InternalServerException",
+        "KMSInternalException",
+        "ServerInternalException",
+        "ServiceUnavailableException",
+    }
+)
 
 
 class CallFailed(Exception):

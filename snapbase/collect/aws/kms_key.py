@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
@@ -13,8 +13,8 @@ from snapbase.collect.aws.session import Region, missed
 from snapbase.collect.collector import Collector, Where
 from snapbase.model import Limits, Observation, Resource, ResourceType, Scope
 
-_USES = ("kms:Decrypt", "kms:CreateGrant")
-"""Either lets its holder get at the data: by itself, or by granting it to the service that copies."""
+_USES = ("kms:Decrypt", "kms:CreateGrant", "kms:ReEncryptFrom")
+"""Each lets its holder get at the data: by itself, by letting the service that copies, or under a key of their own."""
 _ACCOUNT = re.compile(r"^(?:arn:[^:]+:(?:iam|sts)::)?(\d{12})(?::.*)?$")
 _OF_ACCOUNTS = frozenset({"kms:calleraccount", "aws:principalaccount"})
 
@@ -160,7 +160,11 @@ def _sort(statement: dict[str, Any], policy: _Policy) -> None:
         return
     named = dict(_principals(statement.get("NotPrincipal", statement.get("Principal"))))
     if statement["Effect"] == "Deny":
-        policy.denies.append(_deny(named, uses, condition, inverted="NotPrincipal" in statement))
+        # KMS takes a statement without a resource, which has no effect (KMS API reference, PutKeyPolicy).
+        if resources := [*_many(statement.get("Resource", statement.get("NotResource")))]:
+            denied = _deny(named, uses, condition, inverted="NotPrincipal" in statement)
+            sure = denied.sure and "*" in resources and "NotResource" not in statement
+            policy.denies.append(replace(denied, sure=sure))
     elif "NotPrincipal" in statement:
         policy.doubts.append("the key's policy allows everyone but some (NotPrincipal)")
     else:
@@ -189,11 +193,16 @@ def _deny(named: dict[str, str], uses: frozenset[str], condition: dict[str, Any]
     match [(operator, test) for operator, tests in condition.items() for test in tests.items()]:
         case []:
             return _Deny(uses, everyone=True, spared=none, hit=hit, sure=True)
-        case [("StringEquals", (name, values))] if name.lower() in _OF_ACCOUNTS:
+        case [("StringEquals", (name, values))] if name.lower() in _OF_ACCOUNTS and _literal(values):
             return _Deny(uses, everyone=False, spared=none, hit=frozenset(map(str, _many(values))), sure=True)
-        case [("StringNotEquals", (name, values))] if name.lower() in _OF_ACCOUNTS:
+        case [("StringNotEquals", (name, values))] if name.lower() in _OF_ACCOUNTS and _literal(values):
             return _Deny(uses, everyone=True, spared=frozenset(map(str, _many(values))), hit=none, sure=True)
     return _Deny(uses, everyone=True, spared=none, hit=hit, sure=False)
+
+
+def _literal(values: Any) -> bool:
+    """Without policy variables: an account compared with itself is whoever asks (IAM user guide, "Variables")."""
+    return not any("${" in str(value) for value in _many(values))
 
 
 def _never(condition: dict[str, Any]) -> bool:
@@ -234,7 +243,7 @@ def _narrowed(condition: dict[str, Any]) -> set[str] | None:
         if operator not in ("StringEquals", "ForAnyValue:StringEquals"):
             continue
         for name, values in tests.items():
-            if name.lower() in _OF_ACCOUNTS:
+            if name.lower() in _OF_ACCOUNTS and _literal(values):
                 return {str(value) for value in _many(values)}
     return None
 

@@ -67,11 +67,15 @@ class _Statement:
         """Whether it is about all of `actions` on whatever resource."""
         if "NotResource" in self.body or any(each != "*" for each in _many(self.body.get("Resource"))):
             return False
-        return all(self._covers(each) for each in actions or ("*",))
+        if not actions:
+            return "*" in _many(self.body.get("Action"))
+        return all(self._covers(each) for each in actions)
 
     def _covers(self, action: str) -> bool:
         excluded = self.body.get("NotAction")
-        patterns = [str(each).lower() for each in _many(self.body.get("Action") if excluded is None else excluded)]
+        listed = _many(self.body.get("Action") if excluded is None else excluded)
+        # IAM knows * and ? only; a bracket is a character of its own there.
+        patterns = [str(each).lower().replace("[", "[[]") for each in listed]
         return any(fnmatchcase(action, pattern) for pattern in patterns) == (excluded is None)
 
 

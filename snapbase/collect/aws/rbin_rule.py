@@ -1,6 +1,7 @@
 """Recycle Bin retention rules: how long what is deleted can be brought back, and whether the rule is locked."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -54,7 +55,7 @@ def _resource(region: Region, rule: dict[str, Any]) -> Resource:
         facts={
             "only": _pairs(rule.get("ResourceTags")),
             "excluded": _pairs(rule.get("ExcludeResourceTags")),
-            **({"lock_ends_at": rule["LockEndTime"].isoformat()} if rule.get("LockEndTime") else {}),
+            **({"lock_ends_at": rule["LockEndTime"].astimezone(UTC).isoformat()} if rule.get("LockEndTime") else {}),
         },
     )
 

@@ -50,6 +50,7 @@ def _caller(operator: str, *accounts: str) -> dict[str, Any]:
 
 
 TO_A, TO_B, TO_ALL = (_allow(Principal={"AWS": each}) for each in (A, B, "*"))
+ITSELF = {"StringEquals": {"kms:CallerAccount": "${kms:CallerAccount}"}}
 BY_ORGANIZATION = {"StringNotEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}
 
 
@@ -64,6 +65,8 @@ BY_ORGANIZATION = {"StringNotEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}
         ([_allow(Principal={"AWS": A}, Action="kms:[D]ecrypt")], set(), False),
         ([_allow(Principal={"Service": "ec2.amazonaws.com"})], set(), False),
         ([_allow(NotPrincipal={"AWS": A})], set(), True),
+        ([_allow(Principal={"AWS": A}, Action="kms:ReEncrypt*")], {A}, False),
+        ([_allow(Principal="*", Condition=ITSELF)], set(), True),
     ],
 )  # fmt: skip
 def test_whom_allow_statements_admit(statements: list[Any], accounts: set[str], unsure: bool) -> None:
@@ -90,7 +93,11 @@ def test_whom_allow_statements_admit(statements: list[Any], accounts: set[str], 
         ([TO_A, _deny(Principal="*", NotAction=["kms:Decrypt", "kms:CreateGrant"])], {A}, False),
         ([TO_A, _deny(Principal="*", Condition={"Bool": {"aws:SecureTransport": "false"}})], {A}, False),
         ([TO_A, _deny(Principal={"Service": "ec2.amazonaws.com"})], {A}, False),
+        ([TO_A, {name: value for name, value in _deny(Principal="*").items() if name != "Resource"}], {A}, False),
         # Perhaps: neither in nor out.
+        ([TO_A, _deny(Principal="*", Resource="arn:aws:kms:us-east-1:123456789012:key/other")], set(), True),
+        ([TO_A, _deny(Principal="*", Condition={"StringNotEquals": ITSELF["StringEquals"]})], set(), True),
+        ([TO_A, _deny(Principal="*", Condition=ITSELF)], set(), True),
         ([TO_A, _deny(Principal="*", Condition=BY_ORGANIZATION)], set(), True),
         ([TO_A, TO_B, _deny(Principal={"AWS": A}, Condition=BY_ORGANIZATION)], {B}, True),
         ([TO_A, _deny(Principal={"AWS": A}, Action="kms:Decrypt")], set(), True),

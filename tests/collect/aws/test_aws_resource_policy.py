@@ -184,6 +184,18 @@ def test_a_deny_that_may_not_hold_is_kept_as_a_condition(denial: Any, said: str)
     assert _read(_allow({"AWS": PARTNER}), denial) == {("account", PARTNER, said)}
 
 
+@pytest.mark.parametrize("action", [{"NotAction": "backup:StartRestoreJob"}, {"Action": "?"}, {"Action": "backup:*"}])
+def test_where_all_actions_count_only_a_deny_of_all_is_certain(action: dict[str, Any]) -> None:
+    denial = {"Effect": "Deny", "Principal": "*", "Resource": "*", **action}
+
+    assert _read(_allow({"AWS": PARTNER}), denial, actions=()) == {("account", PARTNER, "denied in part")}
+    assert _read(_allow({"AWS": PARTNER}), {**_deny(), "Action": ["*"]}, actions=()) == set()
+
+
+def test_a_bracket_in_an_action_is_no_wildcard() -> None:
+    assert _read(_allow({"AWS": PARTNER}), _deny(Action="backup:[!x]*")) == {("account", PARTNER, "")}
+
+
 def test_a_deny_of_one_of_two_ways_leaves_the_other() -> None:
     actions = ("backup:StartRestoreJob", "backup:StartCopyJob")
     denial = _deny(Action="backup:StartRestoreJob")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from moto.ec2.models import ec2_backends
 
 from snapbase.collect.aws.errors import CallFailed
 from snapbase.collect.aws.session import Region
@@ -146,6 +147,15 @@ def test_image_shared_with_an_organisation_and_a_unit(amazon: Amazon) -> None:
         Principal(PrincipalKind.ORGANIZATION, organization),
         Principal(PrincipalKind.ORGANIZATIONAL_UNIT, unit),
     }
+
+
+def test_an_image_that_ec2_still_lists_after_its_end_is_gone(amazon: Amazon) -> None:
+    image = amazon.client("ec2", region=ELSEWHERE).register_image(Name="ended", RootDeviceName="/dev/sda1")["ImageId"]
+    assert "ended" in read(amazon.region(region=ELSEWHERE), "aws.ec2.image")
+
+    ec2_backends[MEMBER][ELSEWHERE].amis[image].state = "deregistered"
+
+    assert "ended" not in read(amazon.region(region=ELSEWHERE), "aws.ec2.image")
 
 
 def test_region_settings_and_what_they_block(amazon: Amazon) -> None:

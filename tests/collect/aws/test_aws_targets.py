@@ -182,11 +182,15 @@ def test_a_region_s_settings_are_named_by_partition(amazon: Amazon) -> None:
     assert amazon.region().settings_uid == f"arn:aws:ec2:{HOME}:{MEMBER}:region-settings"
 
 
-def test_members_that_cannot_be_listed_leave_the_own_account(amazon: Amazon) -> None:
+def test_members_that_cannot_be_listed_leave_the_own_account_and_a_gap(amazon: Amazon) -> None:
     amazon.switchboard.break_(Fault(FaultKind.DENIED, operation="organizations:ListAccounts"))
     targets = amazon.targets()
 
-    assert {each.account for each in targets} == {MANAGEMENT}
+    assert {each.account for each in targets if each.failure is None} == {MANAGEMENT}
+    [unknown] = [each for each in targets if each.failure]
+    assert (unknown.account, unknown.location) == (ANYWHERE, ANYWHERE)
+    assert unknown.failure is not None
+    assert "organizations:ListAccounts" in unknown.failure.reason
     with pytest.raises(CallFailed):
         read(targets[0].handle, "aws.organizations")
 

@@ -2,8 +2,9 @@
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 
-from snapbase.collect.aws.errors import _ABOVE, CallFailed, classify
+from snapbase.collect.aws.errors import _ABOVE, CallFailed, classify, verdict
 from snapbase.model import Miss, Outcome
 from snapbase.sandbox.aws.story import MEMBER
 from snapbase.sandbox.faults import Fault, FaultKind
@@ -79,6 +80,28 @@ def test_what_denies_from_above_is_named(policy: str, words: str) -> None:
     assert miss.outcome == Outcome.DENIED
     assert f"denied by a {policy}:" in miss.reason
     assert "grant it" not in miss.reason
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("backup", "ListBackupVaults", "ServiceUnavailableException"),
+        ("dlm", "GetLifecyclePolicies", "InternalServerException"),
+        ("dynamodb", "ListBackups", "InternalServerError"),
+        ("kms", "ListGrants", "DependencyTimeoutException"),
+        ("kms", "ListKeys", "KMSInternalException"),
+        ("ram", "GetResourceShareAssociations", "ServerInternalException"),
+    ],
+)
+def test_trouble_inside_of_a_service_is_asked_again(service: str, operation: str, code: str) -> None:
+    shapes = get_session().get_service_model(service).operation_model(operation).error_shapes
+    said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+
+    retry = verdict(ClientError(said, operation))
+
+    assert code in {each.name for each in shapes}
+    assert retry is not None
+    assert not retry.throttled
 
 
 @pytest.mark.parametrize(

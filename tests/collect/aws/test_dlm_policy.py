@@ -102,6 +102,15 @@ def test_a_disabled_policy_holds_its_grants_back(aws: Aws) -> None:
     assert seen.resource.limits.blocks == (PrincipalKind.ACCOUNT,)
 
 
+def test_what_a_policy_in_error_still_shares_is_not_known(aws: Aws) -> None:
+    _create(aws, _details({"TargetAccounts": [OUTSIDER]}), state="ERROR")
+
+    limits = aws.one(KIND).resource.limits
+
+    assert limits is not None
+    assert (limits.blocks, limits.unknown) == ((), "the policy is in state ERROR")
+
+
 def test_default_policies_are_listed_too(aws: Aws) -> None:
     _create(aws, _details())
     aws.client("dlm").create_lifecycle_policy(

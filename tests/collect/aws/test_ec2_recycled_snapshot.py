@@ -1,5 +1,6 @@
 """What is deleted into the recycle bin, the rules that put it there, and the locks that forbid deleting at all."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -94,6 +95,20 @@ def test_a_pending_unlock_is_seen_before_it_ends(aws: Aws) -> None:
 
     assert resource.attributes["deletion_protection"] is False
     assert resource.facts["lock_ends_at"]
+
+
+def test_the_end_of_a_lock_reads_alike_wherever_the_collector_runs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = _rule(aws, locked=True)
+    aws.client("rbin").unlock_rule(Identifier=rule)
+    ends = []
+    for zone in ("UTC", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        ends.append(aws.one(RULE).resource.facts["lock_ends_at"])
+    monkeypatch.undo()
+    time.tzset()
+
+    assert ends[0] == ends[1]
 
 
 def test_pages_of_rules(aws: Aws) -> None:
