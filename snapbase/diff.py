@@ -17,6 +17,8 @@ from snapbase.trust import TrustList
 
 PRESENCE = "presence"
 SHARING = "sharing"
+SHOWING = ("attr:live_sas", "attr:public")
+"""What shows an exposure by itself, where nobody's grants could be read."""
 WHOLE = "*"
 """A pin's entry that stands for everything about its subject."""
 
@@ -102,9 +104,8 @@ class _Layer:
 
     state: State | None
     absence_known: bool
-    trust_id: int
-    rev: int | None
-    """The pin's; None: the baseline's."""
+    pin: Pin | None
+    """None: the baseline's."""
     ended: Approval | None
 
 
@@ -161,6 +162,8 @@ def _compare_one(candidate: Candidate, court: Court) -> Iterator[Change]:
             initial = True
     else:
         yield from _modified(candidate, court.sides.at)
+    if initial and (after.grants is None or after.miss is not None):
+        yield from _shown(candidate, court.sides.at)
     yield from _grants(candidate, court, initial=initial)
     yield from _unread(candidate, court.sides.at)
 
@@ -177,6 +180,16 @@ def _modified(candidate: Candidate, at: datetime) -> Iterator[Change]:
             yield _change(ChangeType.MODIFIED, candidate, layer, name, was=was, now=now)
 
 
+def _shown(candidate: Candidate, at: datetime) -> Iterator[Change]:
+    """Exposure is listed also of what is folded as initial."""
+    present = _attributes(candidate.after)
+    for name in SHOWING:
+        layer = _layer(candidate, name, at)
+        was = _attributes(layer.state).get(name)
+        if present.get(name) is True and was is not True:
+            yield _change(ChangeType.MODIFIED, candidate, layer, name, was=was, now=True, initial=True)
+
+
 def _grants(candidate: Candidate, court: Court, *, initial: bool) -> Iterator[Change]:
     after = candidate.after
     present = _by_entry(after)
@@ -186,7 +199,7 @@ def _grants(candidate: Candidate, court: Court, *, initial: bool) -> Iterator[Ch
     for name in sorted(approved_names.union(present)):
         layer = _layer(candidate, name, court.sides.at)
         was, now = _by_entry(layer.state).get(name), present.get(name)
-        then = _worst(was, layer.state, court.then(layer.trust_id, layer.rev))
+        then = _worst(was, layer.state, court.then(layer.pin))
         exposure = _worst(now, after, court.now)
         kind = _difference(was, now, then, exposure)
         if kind is not None:
@@ -256,8 +269,8 @@ def _layer(candidate: Candidate, entry: str, at: datetime) -> _Layer:
         if pin.approval.until is not None and at >= pin.approval.until:
             ended = ended or pin.approval
             continue
-        return _Layer(pinned.state, pinned.absence_known, pin.trust_id or 0, pin.rev, ended)
-    return _Layer(candidate.before, candidate.absence_known, 0, None, ended)
+        return _Layer(pinned.state, pinned.absence_known, pin, ended)
+    return _Layer(candidate.before, candidate.absence_known, None, ended)
 
 
 def covers(pinned: str, entry: str) -> bool:
@@ -280,16 +293,18 @@ def _change(kind: ChangeType, candidate: Candidate, layer: _Layer, entry: str, *
 
 def _join_replacements(lone: Sequence[Change]) -> Iterator[Change]:
     """An address that went and came back in one scope is one replacement, not a deletion and a creation."""
-    gone = {_place(change): change for change in lone if change.type == ChangeType.DISAPPEARED}
-    joined: set[int] = set()
+    gone: dict[tuple[Scope, str], list[Change]] = {}
+    for change in lone:
+        if change.type == ChangeType.DISAPPEARED:
+            gone.setdefault(_place(change), []).append(change)
     for change in lone:
         if change.type != ChangeType.APPEARED:
             continue
-        old = gone.get(_place(change))
-        if old is None or id(old) in joined:
+        same = gone.get(_place(change))
+        if not same:
             yield change
             continue
-        joined.add(id(old))
+        old = same.pop()
         covers = ((change.uid, PRESENCE), (old.uid, WHOLE))
         yield replace(
             change,
@@ -300,7 +315,8 @@ def _join_replacements(lone: Sequence[Change]) -> Iterator[Change]:
             ended=change.ended or old.ended,
             covers=covers,
         )
-    yield from (old for old in gone.values() if id(old) not in joined)
+    for same in gone.values():
+        yield from same
 
 
 def _place(change: Change) -> tuple[Scope, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from snapbase.model import Cloud, Grant, Limits, Principal, PrincipalKind, State
+from snapbase.model import Cloud, Grant, Limits, Pin, Principal, PrincipalKind, State
 from snapbase.trust import SERVICE_AGENT, Judgement, TrustClass, TrustList, unresolved
 
 
@@ -101,28 +101,40 @@ class Sides:
     after: View
     pinned: Mapping[int, TrustList]
     approved_at: datetime
+    """When the run was judged that the baseline approved."""
     at: datetime
     """When it is judged: the end of the run. Approvals and trust entries end by this clock."""
     guards: Mapping[int, Mapping[str, State]] = field(default_factory=dict)
     """What stood in front of the grants as of the pins' revisions."""
+    days: Mapping[int | None, datetime] = field(default_factory=dict)
+    """When what a line of the approval log approves was judged, where that can matter."""
+
+    def day(self, pin: Pin | None) -> date:
+        """On which day an approved value was judged; None: the baseline's."""
+        if pin is None:
+            return self.approved_at.date()
+        approval = pin.approval
+        return min(approval.at, self.days.get(approval.baseline_id, approval.at)).date()
 
 
 class Court:
-    """The judges of both sides; of the approved one, a judge for each trust list and revision of an approval."""
+    """The judges of both sides; of the approved one, a judge for each trust list, revision and day of an approval."""
 
     def __init__(self, sides: Sides) -> None:
         self.sides = sides
         self.now = Judge(sides.after.trust, sides.after.guards, sides.at.date())
-        self._then: dict[tuple[int, int | None], Judge] = {}
+        self._then: dict[tuple[int | None, int | None, date], Judge] = {}
 
-    def then(self, trust_id: int, rev: int | None) -> Judge:
-        """By the row of a pin's trust list (0: the baseline's) and the pin's revision (None: as of the baseline)."""
-        found = self._then.get((trust_id, rev))
+    def then(self, pin: Pin | None) -> Judge:
+        """As of a pin: by its list, behind what stood in front, on its day. None: as of the baseline."""
+        sides, before = self.sides, self.sides.before
+        key = (pin.trust_id if pin else None, pin.rev if pin else None, sides.day(pin))
+        found = self._then.get(key)
         if found is None:
-            sides, before = self.sides, self.sides.before
-            trust = sides.pinned.get(trust_id, before.trust)
+            trust_id, rev, day = key
+            trust = sides.pinned.get(trust_id or 0, before.trust)
             guards = before.guards if rev is None else sides.guards.get(rev, before.guards)
-            found = self._then[trust_id, rev] = Judge(trust, guards, sides.approved_at.date())
+            found = self._then[key] = Judge(trust, guards, day)
         return found
 
 

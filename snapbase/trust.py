@@ -4,7 +4,7 @@ A trust list is a value: it is stored with the run it judged, so that the same s
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -108,13 +108,17 @@ class TrustList:
         for name in ("organizations", "tenants", "domains"):
             new = sorted(getattr(self, name) - getattr(before, name))
             added.extend((f"trust:{name}:{value}", f"{name[:-1]} {value} is now ours") for value in new)
-        known = {each.id: each for each in before.entries}
         for entry in self.entries:
-            old = known.get(entry.id)
-            if old is None or _wider(entry, old):
-                what = "is now trusted" if old is None else "is trusted for more or for longer"
+            known = [each for each in before.entries if each.id == entry.id]
+            if all(_wider(entry, old) for old in known):
+                what = "is trusted for more or for longer" if known else "is now trusted"
                 added.append((f"trust:account:{entry.id}", f"{entry.name or entry.id} {what}: {entry.reason}"))
         return tuple(added)
+
+    def about(self, principal: Principal) -> list[TrustedEntry]:
+        """What people wrote of a principal, or of the account it belongs to."""
+        home = _home(principal)
+        return [each for each in self.entries if each.id == principal.id or each.id in home]
 
     def judge(self, principal: Principal, *, account: str, kind: str, on: date, source: str = "") -> Judgement:
         """The class of `principal` for data of `kind` in `account`, taken from `source`, on a day."""
@@ -123,16 +127,17 @@ class TrustList:
         home = _home(principal)
         if account in home:
             return Judgement(TrustClass.OWN)
-        entry = next((each for each in self.entries if each.id == principal.id or each.id in home), None)
-        if entry is not None and entry.holds(kind, on, source):
-            return Judgement(TrustClass.TRUSTED, entry.name or None)
+        about = self.about(principal)
+        holding = next((each for each in about if each.holds(kind, on, source)), None)
+        if holding is not None:
+            return Judgement(TrustClass.TRUSTED, holding.name or None)
         if any(home & ours for ours in (self.own, self.members, self.organizations, self.tenants, self.domains)):
             return Judgement(TrustClass.ORG)
         if principal.kind == PrincipalKind.SERVICE:
             return Judgement(TrustClass.PROVIDER)
         if home & self.former:
             return Judgement(TrustClass.FORMER_ORG, "left the organisation")
-        return Judgement(TrustClass.UNKNOWN, _why_unknown(principal, entry) or self.labels.get(principal.id))
+        return Judgement(TrustClass.UNKNOWN, _why_unknown(principal, about) or self.labels.get(principal.id))
 
 
 def from_config(section: TrustSection) -> TrustList:
@@ -152,11 +157,18 @@ def from_config(section: TrustSection) -> TrustList:
 def worse(
     principals: Iterable[Principal], before: TrustList, after: TrustList, *, on: tuple[date, date]
 ) -> set[Principal]:
-    """Principals that some list trusted more on the earlier day than the later list does on the later day."""
+    """Principals that some list trusted more on the earlier day than the later list does on the later day.
+
+    Each glob stands for what it fits. One with a choice of letters does not: whoever has such a one may be worse off.
+    """
     listed = [entry for trust in (before, after) for entry in trust.entries]
     cases = sorted({(kind, source) for e in listed for kind in e.kinds or ("",) for source in e.sources or ("",)})
+    choosing = any("[" in glob for entry in listed for glob in (*entry.kinds, *entry.sources))
     found = set()
     for principal in principals:
+        if choosing and any("[" in f"{each.kinds}{each.sources}" for each in before.about(principal)):
+            found.add(principal)
+            continue
         for kind, source in {*cases, ("", "")}:
             then = before.judge(principal, account="", kind=kind, on=on[0], source=source)
             now = after.judge(principal, account="", kind=kind, on=on[1], source=source)
@@ -221,8 +233,8 @@ def _home(principal: Principal) -> frozenset[str]:
     return frozenset()
 
 
-def _why_unknown(principal: Principal, entry: TrustedEntry | None) -> str | None:
-    if entry is not None:
+def _why_unknown(principal: Principal, about: Sequence[TrustedEntry]) -> str | None:
+    for entry in about[:1]:
         return f"{entry.name or 'trusted'}, but not for this kind or no longer (until {entry.until or 'always'})"
     if unresolved(principal):
         return "directory object, home tenant not resolved"

@@ -21,12 +21,13 @@ def names(path: Path | None) -> dict[str, str]:
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigurationError(f"{path} is too large for a list of accounts.")
-        listed: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Every value as the text it is: a number with a leading zero would be an octal one.
+        listed: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes text only
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}.", hint="[trust] vendors names it."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not YAML.", hint="[trust] vendors names it.") from error
     if not isinstance(listed, list):
         raise ConfigurationError(f"{path} is not a list of entries with a name and accounts.")
@@ -35,7 +36,7 @@ def names(path: Path | None) -> dict[str, str]:
         if not isinstance(entry, dict) or not isinstance(entry.get("accounts"), list):
             continue
         for account in entry["accounts"]:
-            # YAML reads an unquoted id as a number, and one with a leading zero as an octal one.
-            number = str(account).zfill(12) if isinstance(account, int) else str(account)
+            number = str(account)
+            number = number.zfill(12) if number.isdecimal() else number
             found.setdefault(number, str(entry.get("name", "")))
     return found

@@ -148,6 +148,15 @@ def test_what_may_be_an_owner_s_and_was_not_read_is_no_clean_report(
     assert narrow(whole, Filter(accounts=(OURS,), by_owner=by_owner)).complete is complete
 
 
+@pytest.mark.parametrize("filtered", [Filter(accounts=(OURS,)), Filter(clouds=("aws",))])
+def test_what_is_said_of_several_accounts_at_once_is_said_to_each(filtered: Filter) -> None:
+    several = replace(finding("origin-violated", Severity.HIGH, "Under another key"), account="", location="")
+    nowhere, other = replace(several, cloud=""), replace(several, cloud="gcp", account="prod-data")
+    whole = replace(CLEAN, findings=(several, nowhere, other))
+
+    assert narrow(whole, filtered).findings == (several, nowhere)
+
+
 def test_a_finding_says_who_answers_for_its_subject_and_whose_the_account_is() -> None:
     ours = finding("public-share", Severity.HIGH, "Public")
     foreign = replace(ours, subject=replace(ours.subject, owner=OTHER))

@@ -80,6 +80,16 @@ def test_exposure_is_listed_even_where_presence_is_folded() -> None:
     assert (change.type, change.initial) == (ChangeType.GRANT_ADDED, True)
 
 
+def test_what_is_public_by_its_list_is_listed_though_it_is_folded_and_nobody_s_grants_were_read() -> None:
+    unread = replace(_state(attributes={"public": True, "live_sas": False}), grants=None)
+
+    change = _only(_candidate(None, unread, known=False))
+
+    assert (change.type, change.entry, change.now, change.initial) == (ChangeType.MODIFIED, "attr:public", True, True)
+    assert _types(_candidate(None, unread, _pin("attr:public", unread), known=False)) == []
+    assert _types(_candidate(None, _state(attributes={"public": True}), known=False)) == []
+
+
 def test_a_new_snapshot_lists_its_shares_too() -> None:
     assert sorted(_types(_candidate(None, _state(SHARE)))) == [ChangeType.APPEARED, ChangeType.GRANT_ADDED]
 
@@ -96,6 +106,14 @@ def test_the_same_address_with_another_uid_is_a_replacement() -> None:
 
     assert change.type == ChangeType.REPLACED
     assert change.covers == (("arn@2026-11-25", PRESENCE), ("arn@2026-01-01", WHOLE))
+
+
+def test_two_that_went_from_one_address_are_both_gone() -> None:
+    one, other, new = (_state(uid=f"arn@{number}", address="arn") for number in range(3))
+
+    assert _types(_candidate(one, None), _candidate(other, None)) == [ChangeType.DISAPPEARED] * 2
+    replaced = _types(_candidate(one, None), _candidate(other, None), _candidate(None, new))
+    assert sorted(replaced) == [ChangeType.DISAPPEARED, ChangeType.REPLACED]
 
 
 def test_each_attribute_is_an_entry_of_its_own() -> None:

@@ -151,6 +151,24 @@ def test_nobody_answers_where_nobody_listens(store: Store, tmp_path: Path) -> No
         assert store.claims([UID])[UID].standing == Standing.UNCONFIRMED
 
 
+def test_whoever_makes_many_claims_does_not_stop_a_run_when_nobody_answers(store: Store, tmp_path: Path) -> None:
+    many = [seen(replace(snapshot(str(number)), tags={"change": "CHG1"})) for number in range(9)]
+    for number, each in enumerate(([], many)):
+        run = store.begin_run("", "c", EPOCH)
+        store.record(run, reading(EUROPE, number, each))
+        store.finish_run(run, trust=b'{"entries": [], "own": []}', at=minute(number + 1))
+    asked = tmp_path / "asked"
+    hanging = f"open({str(asked)!r}, 'a').write('.'); import time; time.sleep(60)"
+    section = TicketSection(tags=TAGS, command=(sys.executable, "-c", hanging), timeout=0.5)
+
+    assert tickets.check(store, section, diff(store, store.run(2), against_run(store, store.run(1)))) == 9
+
+    assert len(asked.read_text()) <= 3
+    claims = store.claims([each.resource.uid for each in many])
+    assert {each.standing for each in claims.values()} == {Standing.UNCONFIRMED}
+    assert len(claims) == 9
+
+
 def test_hostile_words_of_a_claim_stay_words() -> None:
     change = appeared(tags={"change": "CHG1"})
     claim = Claim(change.uid, "CHG1", Standing.REFUSED, "\u202e[red]<script>")

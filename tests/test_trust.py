@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from snapbase.collect.engine import Selection
 from snapbase.errors import ConfigurationError
 from snapbase.model import Principal, PrincipalKind
-from snapbase.settings import TrustedAccount, TrustSection
+from snapbase.operations.collect import check
+from snapbase.settings import Config, TrustedAccount, TrustSection
 from snapbase.trust import TrustClass, TrustedEntry, TrustList, from_config, worse
 from snapbase.vendors import names
 
@@ -147,12 +149,37 @@ def test_an_entry_limited_by_source_holds_for_those_disks_only() -> None:
     assert TrustList.from_json(trust.to_json()) == trust
 
 
+def test_two_entries_for_one_account_both_hold_and_widen_nothing() -> None:
+    images = TrustedEntry("777788889999", "Lab", "images", kinds=("aws.ec2.image",))
+    databases = replace(images, reason="databases", kinds=("aws.rds.snapshot",))
+    trust = TrustList(entries=(images, databases))
+    lab = Principal(PrincipalKind.ACCOUNT, "777788889999")
+
+    judged = {
+        kind: trust.judge(lab, account="1", kind=kind, on=DAY).trust for kind in (*images.kinds, *databases.kinds)
+    }
+
+    assert set(judged.values()) == {TrustClass.TRUSTED}
+    assert trust.widened_since(trust) == ()
+    assert trust.widened_since(TrustList(entries=(images,)))
+
+
+def test_whoever_is_trusted_for_a_choice_of_kinds_may_be_worse_off() -> None:
+    trust = TrustList(entries=(TrustedEntry("777788889999", "Lab", "clones", kinds=("aws.ec2.[s]napshot",)),))
+    lab = Principal(PrincipalKind.ACCOUNT, "777788889999")
+
+    assert worse([lab], trust, TrustList(), on=(DAY, DAY)) == {lab}
+
+
 def test_a_vendors_name_is_a_label_and_no_trust(tmp_path: Path) -> None:
     path = tmp_path / "known.yaml"
-    path.write_text('- name: "Vendor <b>"\n  accounts: [012345678901, "999988887777"]\n- name: broken\n- 7\n')
+    path.write_text(
+        '- name: "Vendor <b>"\n  accounts: [012345678901, "999988887777", 012345670123]\n- name: broken\n- 7\n'
+    )
 
     known = names(path)
 
+    assert set(known) == {"012345678901", "999988887777", "012345670123"}
     assert known["999988887777"] == "Vendor <b>"
     judged = replace(TRUST, labels=known).judge(
         Principal(PrincipalKind.ACCOUNT, "999988887777"), account="1", kind="k", on=DAY
@@ -160,7 +187,11 @@ def test_a_vendors_name_is_a_label_and_no_trust(tmp_path: Path) -> None:
     assert (judged.trust, judged.label) == (TrustClass.UNKNOWN, "Vendor <b>")
 
 
-@pytest.mark.parametrize("text", ["{", "a: b", "\x00", "- &a [*a, *a]\n: :"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "a: b", "\x00", "- &a [*a, *a]\n: :", "[" * 20_000],
+    ids=["open", "a mapping", "NUL", "itself", "deep"],
+)
 def test_a_vendors_file_that_is_none_is_refused_in_words(tmp_path: Path, text: str) -> None:
     path = tmp_path / "known.yaml"
     path.write_text(text)
@@ -169,3 +200,10 @@ def test_a_vendors_file_that_is_none_is_refused_in_words(tmp_path: Path, text: s
         names(path)
     with pytest.raises(ConfigurationError):
         names(tmp_path / "none.yaml")
+
+
+def test_a_vendors_file_that_is_none_stops_a_run_before_anything_is_read(tmp_path: Path) -> None:
+    config = Config.model_validate({"trust": {"vendors": tmp_path / "none.yaml"}})
+
+    with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read"):
+        check(config, Selection(), {})

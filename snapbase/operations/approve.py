@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from snapbase.diff import PRESENCE, WHOLE, ChangeType
+from snapbase.diff import PRESENCE, WHOLE, ChangeType, covers
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.finding import Finding, Report
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run
@@ -98,9 +98,11 @@ def approve(
         pins = _kept(store, result, approval) + late + _held(store, result, approval)
         scope, rev, trust_id = BaselineScope.WHOLE, run.last_rev, run.trust_id
     else:
-        covers = dict.fromkeys(each for finding in result.approved for each in finding.covers)
-        pins = [Pin(subject, entry, run.last_rev, run.trust_id, approval) for subject, entry in covers]
+        named = dict.fromkeys(each for finding in result.approved for each in finding.covers)
+        pins = [Pin(subject, entry, run.last_rev, run.trust_id, approval) for subject, entry in named]
         pins += [Pin(uid, WHOLE, run.last_rev, run.trust_id, approval) for uid in result.snapshots]
+        timed = _kept(store, result, approval) if result.snapshots else []
+        pins += [pin for pin in timed if pin.subject in result.snapshots]
         scope, rev, trust_id = BaselineScope.PARTIAL, result.against.rev, _trust_id(result.against)
     line = NewLine(
         scope=scope,
@@ -216,9 +218,9 @@ def _count(found: Sequence[Finding]) -> str:
 def _held(store: Store, result: Plan, approval: Approval) -> list[Pin]:
     """Excepted findings stay at the values that were approved before, wherever those came from."""
     held: list[Pin] = []
-    covers = [each for finding in result.held for each in finding.covers]
-    pins = store.pins_on(result.against.pins, {subject for subject, _ in covers})
-    for subject, entry in covers:
+    back = [each for finding in result.held for each in finding.covers]
+    pins = store.pins_on(result.against.pins, {subject for subject, _ in back})
+    for subject, entry in back:
         own = pins.get(subject, ())
         older = _stack(result, own, subject, entry, approval)
         held += [*(replace(pin, held=True) for pin in older), *_newer_attributes(own, entry, older[-1])]
@@ -245,12 +247,13 @@ def _stack(result: Plan, own: Iterable[Pin], subject: str, entry: str, approval:
     for pin in own:
         until = pin.approval.until
         ended = until is not None and result.report.evaluated_at >= until
-        if pin.entry not in (entry, WHOLE) or ended:
+        if ended or not covers(pin.entry, entry):
             continue
         stack.append(replace(pin, entry=entry))
         if until is None:
             return stack[::-1]
-    lowest = Pin(subject, entry, against.rev, _trust_id(against), replace(approval, until=None), held=True)
+    older = replace(approval, until=None, at=min(against.at, approval.at))  # its value was judged then
+    lowest = Pin(subject, entry, against.rev, _trust_id(against), older, held=True)
     return [lowest, *stack[::-1]]
 
 

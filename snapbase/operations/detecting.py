@@ -108,10 +108,12 @@ def _timeline(
     wanted = _begin(store, against, at)
     begin = max(wanted, at - timedelta(days=tuning.days))
     back = store.named_events(held)
-    # Whatever was held back is judged by what was known then, else it would be a habit by now.
     start = min([begin, *(each.at for each in back)]) - tuning.window
     events = {key_of(each): each for each in (*store.telling_events(start, at), *back)}
-    habits = {key: Habit(hours) for key, hours in store.habits(start - HISTORY, start).items()}
+    # Whoever did what was held back is judged by what was known then, else it would be a habit by now.
+    then = {(each.cloud, each.actor.principal) for each in back}
+    habits = {key: each for key, each in _habits(store, begin - tuning.window).items() if key[:2] not in then}
+    habits |= {key: each for key, each in _habits(store, start).items() if key[:2] in then} if then else {}
     once, same = joined(events.values())
     line = timeline(
         once,
@@ -122,6 +124,10 @@ def _timeline(
         held=held | {same[each] for each in held & same.keys()},
     )
     return line, max(wanted, min(known_since.values()))
+
+
+def _habits(store: Store, until: datetime) -> dict[tuple[str, str, str], Habit]:
+    return {key: Habit(hours) for key, hours in store.habits(until - HISTORY, until).items()}
 
 
 def _begin(store: Store, against: "Against", at: datetime) -> datetime:

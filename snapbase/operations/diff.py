@@ -32,6 +32,7 @@ from snapbase.model import (
 )
 from snapbase.operations import audit, detecting, placing, trusting
 from snapbase.operations.accounts import TELLING, owned
+from snapbase.operations.days import days, judged_at, lost
 from snapbase.operations.rotation import Rotation, Window, judged
 from snapbase.rules import findings
 from snapbase.rules.detected import merged
@@ -39,7 +40,7 @@ from snapbase.rules.rule import Context
 from snapbase.store import Store
 from snapbase.store.baselines import in_force, pending, revocations
 from snapbase.store.pins import NO_PINS, InForce
-from snapbase.trust import TrustList, worse
+from snapbase.trust import TrustList
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Against:
     rev: int
     trust: TrustList
     at: datetime
+    """When that was judged."""
     pins: InForce = NO_PINS
     baseline: Baseline | None = None
     words: str = ""
@@ -111,14 +113,13 @@ def _whole(lines: Sequence[Baseline], up_to: int | None) -> Baseline:
 
 def _against(store: Store, run: Run, lines: Sequence[Baseline], baseline_id: int | None) -> Against:
     baseline, pins = store.effective(baseline_id)
-    end = run.finished_at or run.started_at
     notes = _said_of(lines, baseline)
     if baseline is None:
-        return Against(0, trusting.of_run(store, run), end, first=True, notes=notes)
-    trust = trusting.of_id(store, baseline.trust_id) if baseline.rev else trusting.of_run(store, run)
+        return Against(0, trusting.of_run(store, run), run.finished_at or run.started_at, first=True, notes=notes)
     first = baseline.rev == 0
-    said = (baseline.rev, trust, baseline.approval.at, pins, baseline)
-    return Against(*said, first=first, notes=notes, up_to=baseline_id)
+    trust = trusting.of_run(store, run) if first else trusting.of_id(store, baseline.trust_id)
+    at = baseline.approval.at if first else judged_at(store, _whole(lines, baseline_id))
+    return Against(baseline.rev, trust, at, pins, baseline, first=first, notes=notes, up_to=baseline_id)
 
 
 def _said_of(lines: Sequence[Baseline], baseline: Baseline | None) -> tuple[str, ...]:
@@ -155,7 +156,7 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
     tuning = detecting.tuning_at(store, run)
     locate, unlocated = placing.locator_of(tuning)
     found = findings(changes, Context(trust, at.date(), below, claims, tuning))
-    found = audit.attributed(store, found, changes, since=None if against.first else against.at, until=at)
+    found = _attributed(store, against, found, changes, at)
     found = placing.placed(found, tuning, locate)
     seen = detecting.sightings(store, run, against, trust, at, locate=locate)
     told = placing.named(merged(found, seen.findings), locate)
@@ -180,6 +181,20 @@ def diff(store: Store, run: Run, against: Against, *, at: datetime | None = None
             *unlocated,
         ),
     )
+
+
+def _attributed(
+    store: Store, against: Against, found: Sequence[Finding], changes: Sequence[Change], at: datetime
+) -> tuple[Finding, ...]:
+    """With what explains them since what was approved; of what was held back then, that may have been long before."""
+    since = None if against.first else against.at
+    told = audit.attributed(store, found, changes, since=since, until=at)
+    silent = {each.id: each for each in told if not each.attribution} if store.newest_event() else {}
+    pins = store.pins_on(against.pins, {subject for each in silent.values() for subject, _ in each.covers})
+    held = {(subject, pin.entry) for subject, own in pins.items() for pin in own if pin.held}
+    back = [each for each in silent.values() if not held.isdisjoint(each.covers)]
+    older = {each.id: each for each in audit.attributed(store, back, changes, since=None, until=at)}
+    return tuple(older.get(each.id, each) for each in told)
 
 
 def _skipped(store: Store, run: Run) -> tuple[str, ...]:
@@ -215,12 +230,13 @@ def _changes(
     holders: Sequence[tuple[Principal, int]],
 ) -> list[Change]:
     lists = {each: trusting.of_id(store, each) for each in against.pins.trust_ids}
+    when = days(store, (against.trust, *lists.values()))
     asked = store.changes(
         against.rev,
         run.last_rev,
         pins=against.pins,
         at=at,
-        principals=_lost(holders, against, trust, at, lists.values()),
+        principals=lost((principal for principal, _ in holders), against, (trust, at), lists.values(), when),
         without=rotation.judged,
     )
     candidates = list(asked)
@@ -228,7 +244,7 @@ def _changes(
     before = View(against.trust, store.guards(against.rev, guards))
     after = View(trust, store.guards(run.last_rev, guards))
     then = _guards_at(store, {own.pin.rev for each in candidates for own in each.pins}, guards)
-    sides = Sides(before, after, lists, approved_at=against.at, at=at, guards=then)
+    sides = Sides(before, after, lists, approved_at=against.at, at=at, guards=then, days=when)
     changes = [change for change in compare(candidates, sides) if not rotation.settles(change)]
     changes += rotation.changes
     changes += _coverage_changes(store, run, against, at)
@@ -236,20 +252,6 @@ def _changes(
         changes += compare_trust(against.trust, trust, _trust_pins(store, against, at))
     changes += compare_approvals(tuple(changes))
     return changes
-
-
-def _lost(
-    holders: Iterable[tuple[Principal, int]],
-    against: Against,
-    trust: TrustList,
-    at: datetime,
-    lists: Iterable[TrustList],
-) -> set[Principal]:
-    """Who is trusted less by now than by a list that something was approved under."""
-    principals = [principal for principal, _ in holders]
-    approved = [*lists] if against.first else [against.trust, *lists]
-    days = (against.at.date(), at.date())
-    return set[Principal]().union(*(worse(principals, each, trust, on=days) for each in approved))
 
 
 def _states(candidates: Iterable[Candidate]) -> Iterator[State]:
@@ -364,9 +366,10 @@ class Filter:
         return bool(self.accounts) and scope.account not in self.accounts and not everybody_s
 
     def keep(self, finding: Finding) -> bool:
+        """What is said of no account alone is said to everybody: it may be about any of theirs."""
         return (
-            (not self.clouds or finding.cloud in self.clouds)
-            and (not self.accounts or finding.account in self.accounts)
+            (not self.clouds or finding.cloud in ("", *self.clouds))
+            and (not self.accounts or finding.account in ("", *self.accounts))
             and (not self.rules or finding.rule in self.rules)
             and (not self.severity or finding.severity.rank <= Severity(self.severity).rank)
         )

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from snapbase.model import ANYWHERE, Coverage, Json, Run, State
+from snapbase.audit.log import audit_logs
+from snapbase.model import ANYWHERE, Aspect, Coverage, Json, Outcome, Run, State
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
@@ -37,18 +38,32 @@ def trust_now(store: Store, config: Config, rev: int, previous: TrustList, told:
         else:
             own |= _texts(facts, "project_id", "project_number", "subscription_id")
             tenants |= _texts(facts, "tenant_id")
+    former = (previous.members | previous.former) - members
+    if own & former:
+        # What left is no account of ours because it was read once: only whoever lets us in still is.
+        own -= former - _entered(store, rev)
     vendors = names(config.trust.vendors)
     holders = {principal.id for principal, _ in store.principals(rev)} if vendors else set()
     return TrustList(
         labels={each: vendors[each] for each in sorted(holders & vendors.keys())},
         own=frozenset(own),
         members=frozenset(members),
-        former=frozenset((previous.members | previous.former) - members),
+        former=frozenset(former),
         organizations=frozenset(organizations),
         tenants=frozenset(tenants),
         domains=written.domains,
         entries=written.entries,
     )
+
+
+def _entered(store: Store, rev: int) -> set[str]:
+    """The accounts of which anything could be listed when it was asked for last; logs are not asked for again."""
+    listed, logs = (Outcome.COMPLETE, Outcome.PARTIAL), {log.name for log in audit_logs()}
+    return {
+        scope.account
+        for (scope, aspect), each in store.coverage_at(rev).items()
+        if aspect == Aspect.LIST and each.outcome in listed and scope.kind not in (ANYWHERE, *logs)
+    }
 
 
 def _texts(facts: Mapping[str, Json], *names: str) -> set[str]:

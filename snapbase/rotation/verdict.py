@@ -170,6 +170,8 @@ def judge_covered(passage: Passage, covered: tuple[Origin, Approved] | None, jur
         broken += _deleted(cohort, around.deeds)
     if passage.went_at is not None and rhythm is not None:
         broken += _going(passage, rhythm, strains, around, passage.went_at)
+    if passage.went_at is not None and rhythm is None:
+        broken += _going_unknown(passage, cohort, passage.went_at)
     return Verdict(Fate.VIOLATED if broken else Fate.EXPECTED, origin.id, tuple(broken))
 
 
@@ -271,6 +273,14 @@ def _coming(rhythm: Rhythm, strains: Mapping[str, Rhythm], around: Around) -> It
     most = sum(each.most for each in strains.values())
     if around.points is not None and around.points > most:
         yield Broken(Invariant.COUNT, "more of one source than usual")
+
+
+def _going_unknown(passage: Passage, cohort: Cohort, went_at: datetime) -> Iterator[Broken]:
+    """Of a source or rule that was not approved: kept for as long at least as the shortest that was."""
+    keeps = [each.keep for strains in cohort.series.values() for each in strains.values() if each.keep is not None]
+    made, least = passage.state.resource.created_at, min(keeps, default=None)
+    if least is not None and (made is None or not is_old_enough(went_at - made, least)):
+        yield Broken(Invariant.RETENTION, f"kept for less than {words(timedelta(hours=least))}")
 
 
 def _going(

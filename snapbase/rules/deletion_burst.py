@@ -1,6 +1,7 @@
 """Many snapshots deleted in an hour by somebody who does not do that."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from snapbase.event import Action, Event, Result
 from snapbase.finding import Attack, Severity
@@ -49,6 +50,8 @@ def _sighting(burst: list[Event], usual: int, timeline: Timeline, estate: Estate
     )
 
 
+_TOLD = replace(BACKUP, via="scheduler.amazonaws.com")
+
 DETECTION = Detection(
     id="deletion-burst",
     title="Many snapshots deleted within an hour, beyond the actor's own habit",
@@ -69,6 +72,7 @@ DETECTION = Detection(
              None),
         case("AWS Backup's lifecycle", line(many(Action.DELETE, 500, actor=BACKUP)), None),
         case("a lifecycle policy", line(many(Action.DELETE, 500, actor=DLM)), None),
+        case("a scheduler that somebody told to", line(many(Action.DELETE, 30, actor=_TOLD)), Severity.HIGH),
         case("trusted", line(many(Action.DELETE, 30)), None, estate(trusted_actors=("*:user/eve",))),
     ),
 )  # fmt: skip

@@ -112,7 +112,7 @@ class Estate:
     directory: frozenset[str] = frozenset()
     """Ids (lower case) of directory objects that held anything as of the approval: they are no strangers."""
     locate: Locate = nowhere
-    judged: dict[tuple[Principal, str, str], Judgement] = field(default_factory=dict, compare=False, repr=False)
+    judged: dict[tuple[Principal, str, str, str], Judgement] = field(default_factory=dict, compare=False, repr=False)
     """Remembered: the same few principals are asked about again and again."""
 
     def facts(self, event: Event) -> list[Facts]:
@@ -125,7 +125,8 @@ class Estate:
     def is_apart(self, event: Event) -> bool:
         """Lifecycle and scanning services of the cloud, by identity, and whomever the configuration trusts."""
         actor = event.actor
-        if actor.kind == ActorKind.SERVICE or event.source_ip in _SCHEDULERS or event.source_ip in _SCANNERS:
+        is_service = actor.kind == ActorKind.SERVICE or event.source_ip in _SCHEDULERS or event.source_ip in _SCANNERS
+        if is_service and _ORDERED.isdisjoint((actor.via, event.source_ip)):
             return True
         return self._matches(event, self.tuning.trusted_actors)
 
@@ -133,7 +134,9 @@ class Estate:
         """A service that shares with an account of its own to look for malware; a scheduler shares as it was told."""
         if event.actor.kind != ActorKind.SERVICE and event.source_ip not in _SCANNERS:
             return False
-        told = (event.actor.id, event.actor.issuer, event.actor.via, event.source_ip)
+        # Not by what people call their roles and sessions: only a service can have a role of that path.
+        issuer = event.actor.issuer if _LINKED in event.actor.issuer else ""
+        told = (issuer, event.actor.via, event.source_ip)
         return any(word in each.lower() for each in told for word in _SCANNING)
 
     def is_collector(self, event: Event) -> bool:
@@ -162,9 +165,12 @@ class Estate:
 
     def judge(self, principal: Principal, event: Event) -> Judgement:
         known = self.known(event)
-        asked = (principal, event.account, known.kind if known else _kind(event))
+        kind, source = (known.kind, known.resource.source or "") if known else (_kind(event), "")
+        asked = (principal, event.account, kind, source)
         if asked not in self.judged:
-            self.judged[asked] = self.trust.judge(principal, account=asked[1], kind=asked[2], on=self.on)
+            self.judged[asked] = self.trust.judge(
+                principal, account=event.account, kind=kind, on=self.on, source=source
+            )
         return self.judged[asked]
 
     def actor_principal(self, event: Event) -> Principal:
@@ -184,14 +190,16 @@ class Estate:
 
 
 _HOMES: Mapping[str, str] = {Cloud.AWS: PrincipalKind.ACCOUNT, Cloud.AZURE: PrincipalKind.TENANT}
-_SCHEDULERS = frozenset(
-    f"{each}.amazonaws.com" for each in ("backup", "dlm", "rds", "rbin", "imagebuilder", "scheduler")
-)
+_SCHEDULERS = frozenset(f"{each}.amazonaws.com" for each in ("backup", "dlm", "rds", "rbin"))
+_ORDERED = frozenset({"imagebuilder.amazonaws.com", "scheduler.amazonaws.com"})
+"""They work by themselves and do what somebody told them: any call, of any service, with any role that may be passed to
+them (EventBridge Scheduler User Guide, "Universal targets")."""
 _SCANNERS = frozenset(
     f"{each}.amazonaws.com"
     for each in ("guardduty", "malware-protection.guardduty", "inspector2", "agentless.inspector2")
 )
 """In CloudTrail's sourceIPAddress, which AWS sets, for calls that a service makes by itself with a role."""
+_LINKED = ":role/aws-service-role/"
 _SCANNING = ("guardduty", "inspector", "defender")
 
 

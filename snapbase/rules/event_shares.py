@@ -1,13 +1,13 @@
 """Shares as events tell of them: to whom, and how they ended."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snapbase.event import Action, Event
 from snapbase.finding import Severity
 from snapbase.model import Cloud, Principal
 from snapbase.rules.estate import Estate
-from snapbase.rules.timeline import ATTEMPTS, CHANGES, Timeline, holder_of
+from snapbase.rules.timeline import ATTEMPTS, CHANGES, EventKey, Timeline, holder_of, key_of
 from snapbase.trust import Judgement, TrustClass, unresolved
 
 
@@ -18,6 +18,8 @@ class Share:
     event: Event
     principal: Principal
     judgement: Judgement
+    strangers: tuple[tuple[Principal, Judgement], ...] = ()
+    """Everybody it was given to who is none of ours, the worst first."""
 
     @property
     def severity(self) -> Severity:
@@ -45,8 +47,8 @@ def foreign_shares(timeline: Timeline, estate: Estate, *, attempts: bool = False
         judged = [(each, estate.judge(each, event)) for each in event.targets if not _among(each, approved)]
         strangers = [each for each in judged if each[1].trust.foreign and not _is_of_the_house(each[0], estate)]
         if strangers:
-            principal, judgement = max(strangers, key=lambda each: (each[1].trust.rank, each[0]))
-            yield Share(event, principal, judgement)
+            strangers.sort(key=lambda each: (each[1].trust.rank, each[0]), reverse=True)
+            yield Share(event, *strangers[0], tuple(strangers))
 
 
 def _is_of_the_house(principal: Principal, estate: Estate) -> bool:
@@ -54,7 +56,18 @@ def _is_of_the_house(principal: Principal, estate: Estate) -> bool:
     return unresolved(principal) and principal.id.lower() in estate.directory
 
 
-def end_of(share: Share, timeline: Timeline) -> Event | None:
+def ends_of(share: Share, timeline: Timeline) -> Iterator[tuple[Share, Event]]:
+    """Everything that took it back from somebody, each with the worst of those: that others keep it hides nothing."""
+    told: set[EventKey] = set()
+    for principal, judgement in share.strangers:
+        one = replace(share, principal=principal, judgement=judgement)
+        end = _end_of(one, timeline)
+        if end is not None and key_of(end) not in told:
+            told.add(key_of(end))
+            yield one, end
+
+
+def _end_of(share: Share, timeline: Timeline) -> Event | None:
     """What took it back: an un-share of its holder, the deletion of what was shared, or a policy without the holder."""
     holder = holder_of(share.principal)
     ends = [timeline.end_of(share.event, holder)]

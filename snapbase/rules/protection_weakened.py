@@ -57,7 +57,8 @@ def _judge(change: Change, context: Context) -> Verdict | None:
         if (ended := str(state.resource.facts.get("expires_at") or "")) and ended[:10] <= context.on.isoformat():
             return Verdict(Severity.INFO, f"Lock ran out on {ended[:10]}")
         return Verdict(Severity.HIGH, "Guardrail gone", _behind(change, context))
-    if state is not None and state.resource.type == ResourceType.GUARDRAIL and change.now in _KEY_DOWN:
+    is_down = isinstance(change.now, str) and change.now in _KEY_DOWN  # tags and lists change too
+    if state is not None and state.resource.type == ResourceType.GUARDRAIL and is_down:
         return Verdict(Severity.HIGH, f"Key {words(change)}", _behind(change, context))
     if step(change, LADDERS) >= 0 and not _kept_shorter(change):
         return None
@@ -103,6 +104,7 @@ RULE = Rule(
             modified("state", "Enabled", "PendingDeletion", SCOPE, type=ResourceType.GUARDRAIL),
             Severity.HIGH,
         ),
+        Example("another label", modified("tags", {}, {"a": "b"}, SCOPE, type=ResourceType.GUARDRAIL), None),
         Example("kept for a day instead of a month", modified("retention_days", 30, 1), Severity.HIGH),
         Example("kept no longer than anybody likes", modified("retention_days", 30, None), Severity.HIGH),
         Example("by one rule of a plan", modified("retention_days daily", 30, 1), Severity.HIGH),

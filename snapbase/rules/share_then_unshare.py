@@ -7,7 +7,7 @@ from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
 from snapbase.rules.detection import Detection, Sighting, few, lasting, sentences, where, who
 from snapbase.rules.estate import Estate, step
-from snapbase.rules.event_shares import Share, end_of, foreign_shares, was_seen
+from snapbase.rules.event_shares import Share, ends_of, foreign_shares, was_seen
 from snapbase.rules.example_events import (
     EVERYONE,
     GUARDDUTY,
@@ -25,13 +25,13 @@ from snapbase.rules.timeline import Timeline
 
 
 def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
-    for share in foreign_shares(timeline, estate):
-        end = end_of(share, timeline)
-        if end is None or end.action == Action.DELETE or end.at - share.event.at > estate.tuning.window:
-            continue
-        fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
-        if fresh and was_seen(share, estate):
-            yield taken_back(share, end, estate)
+    for each in foreign_shares(timeline, estate):
+        for share, end in ends_of(each, timeline):
+            if end.action == Action.DELETE or end.at - share.event.at > estate.tuning.window:
+                continue
+            fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
+            if fresh and was_seen(share, estate):
+                yield taken_back(share, end, estate)
 
 
 def taken_back(share: Share, end: Event, estate: Estate, *, unseen: bool = False) -> Sighting:

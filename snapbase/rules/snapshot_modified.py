@@ -1,6 +1,6 @@
 """Any other approved attribute that changed."""
 
-from snapbase.diff import Change, ChangeType
+from snapbase.diff import SHOWING, Change, ChangeType
 from snapbase.finding import Attack, Severity
 from snapbase.model import ResourceType
 from snapbase.rules.example import modified
@@ -9,13 +9,9 @@ from snapbase.rules.rule import Context, Example, Rule, Verdict
 _DESCRIPTIVE = frozenset({"attr:tags", "attr:name", "attr:description"})
 
 
-_EXPOSED = frozenset({"attr:live_sas", "attr:public"})
-"""What the grants say better, and bearer-access and public-share where those could not be read."""
-
-
 def _judge(change: Change, _: Context) -> Verdict | None:
     state = change.after
-    if change.entry in _EXPOSED:
+    if change.entry in SHOWING:  # the grants say it better; where they were not read, bearer-access and public-share
         return None
     if change.entry == "attr:shared_with" and state is not None and state.grants is not None and state.miss is None:
         return None

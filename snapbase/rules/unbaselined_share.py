@@ -8,7 +8,7 @@ from snapbase.finding import Attack, Severity
 from snapbase.model import Principal, PrincipalKind
 from snapbase.rules.detection import Detection, Sighting
 from snapbase.rules.estate import Estate
-from snapbase.rules.event_shares import end_of, foreign_shares, was_seen
+from snapbase.rules.event_shares import ends_of, foreign_shares, was_seen
 from snapbase.rules.example_events import (
     EVERYONE,
     GUARDDUTY,
@@ -25,15 +25,15 @@ from snapbase.rules.timeline import Timeline
 
 
 def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
-    for share in foreign_shares(timeline, estate):
-        end = end_of(share, timeline)
-        if end is None or not (timeline.is_fresh(share.event) or timeline.is_fresh(end)):
-            continue
-        if not was_seen(share, estate):
-            yield taken_back(share, end, estate, unseen=True)
+    for each in foreign_shares(timeline, estate):
+        for share, end in ends_of(each, timeline):
+            fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
+            if fresh and not was_seen(share, estate):
+                yield taken_back(share, end, estate, unseen=True)
 
 
 _SHARED, _BACK = did(Action.SHARE, 1), did(Action.UNSHARE, 2)
+_TO_TWO = did(Action.SHARE, 1, targets=(STRANGER, Principal(PrincipalKind.ACCOUNT, "999999999999")))
 _POLICY = did(Action.POLICY, 1, name="backup:PutBackupVaultAccessPolicy", targets=(STRANGER,))
 _OVERWRITTEN = did(Action.POLICY, 9, name="backup:PutBackupVaultAccessPolicy")
 _PERSON = (Principal(PrincipalKind.USER, "0b5fe924-0000-4000-8000-0000000000ee"),)
@@ -59,6 +59,7 @@ DETECTION = Detection(
         case("a vault's policy, put twice", line(_POLICY, replace(_POLICY, id="again", at=_BACK.at)), None, estate()),
         case("a person of the house takes a role for an hour", line(_ROLE, _ROLE_BACK), None, _HOUSE),
         case("a person whom nobody knows does", line(_ROLE, _ROLE_BACK), Severity.MEDIUM, estate()),
+        case("taken back from one of two", line(_TO_TWO, _BACK), Severity.CRITICAL),
         case("still open: the inventory's", line(_SHARED), None),
         case("the un-share failed", line(_SHARED, failed(_BACK)), None),
         case("a run saw it: another rule", line(_SHARED, _BACK), None, estate(known(ever=frozenset({STRANGER})))),

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, exists, func, literal, or_, select, union_all
 
-from snapbase.diff import PRESENCE, WHOLE, Candidate, PinnedState
+from snapbase.diff import PRESENCE, SHOWING, WHOLE, Candidate, PinnedState
 from snapbase.model import Aspect, Pin, Principal, Scope
 from snapbase.store import pins, tables
 from snapbase.store.history import alive, among, chunks, held_by, scope_columns, states_of, within
@@ -36,7 +36,7 @@ def changes(
     """
     live = chosen.live(at) if chosen.lines else None
     ids = _touched(connection, before, after, live)
-    ids |= held_by(connection, after, principals)
+    ids |= held_by(connection, after, principals) | _showing(connection, before, after)
     guards = _guards_moved(connection, after)
     if before:  # as of the beginning no grant was approved, so none is worth more by now
         ids |= _behind(connection, after, [uid for uid, rev in guards.items() if rev > before])
@@ -66,6 +66,21 @@ def _touched(connection: Connection, before: int, after: int, live: ColumnElemen
         begun = select(table.c.resource_id).where(within(table.c.opened, before, after), alive(table, after))
         queries.append(begun if table is unread else _unapproved(begun, table.c.opened, live))
     return {row_id for query in queries for (row_id,) in connection.execute(query)}
+
+
+def _showing(connection: Connection, before: int, after: int) -> set[int]:
+    """In scopes that had not been listed yet: what shows by itself that it is exposed, though nobody could read how."""
+    resource, version, profile, state = tables.resource, tables.version, tables.profile.c, tables.scope_state.c
+    shows = (profile.body.contains(f'"{each.removeprefix("attr:")}":true', autoescape=True) for each in SHOWING)
+    late = select(state.scope_id).where(or_(state.first_complete.is_(None), state.first_complete > before))
+    if connection.execute(late.limit(1)).first() is None:
+        return set()
+    found: set[int] = set()
+    for part in chunks(connection.scalars(select(profile.id).where(or_(*shows))), _PART):
+        query = select(resource.c.id).join_from(version, resource, resource.c.id == version.c.resource_id)
+        query = query.where(among(connection, version.c.profile_id, part), resource.c.scope_id.in_(late))
+        found |= set(connection.scalars(query.where(alive(version, after))))
+    return found
 
 
 def _unapproved(query: Select[Any], moved: Any, live: ColumnElement[bool] | None) -> Select[Any]:

@@ -8,9 +8,9 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, case, literal, select
 
-from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, Scope, State
+from snapbase.model import Aspect, Grant, Limits, Miss, Outcome, Principal, Resource, RunState, Scope, State
 from snapbase.rotation.origin import IMAGED, PLANNED, Plan, viewed
 from snapbase.rotation.verdict import Passage
 from snapbase.store import codec, linked, tables
@@ -25,7 +25,7 @@ _ID, _SCOPE = 0, 1
 
 
 class Tick(NamedTuple):
-    """When a revision was written: by which run, and when that run ended."""
+    """When a revision was written: by which run, and when that run ended, if it did."""
 
     run: int
     at: datetime
@@ -88,7 +88,7 @@ def _batches(connection: Connection, before: int, after: int) -> Iterator[dict[i
     """The revisions of the window, whole scopes together."""
     clock, run = tables.rev, tables.run
     query = (
-        select(clock.c.id, clock.c.scope_id, run.c.id, func.coalesce(run.c.finished_at, run.c.started_at))
+        select(clock.c.id, clock.c.scope_id, run.c.id, _when())
         .join_from(clock, run, run.c.id == clock.c.run_id)
         .where(clock.c.id > before, clock.c.id <= after)
         .order_by(clock.c.scope_id)
@@ -303,11 +303,18 @@ def _unread_scopes(connection: Connection, rev: int) -> frozenset[int]:
     return frozenset(scope_id for (scope_id,) in connection.execute(query))
 
 
+def _when() -> ColumnElement[str]:
+    """When a revision was written, by the end of its run. One that was killed is given an end when the next begins,
+    which may be weeks later: what it saw gone would look as old as that."""
+    run = tables.run.c
+    return case((run.state.in_((RunState.FINISHED, RunState.IMPORTED)), run.finished_at), else_=tables.rev.c.at)
+
+
 def runs_of(connection: Connection, revs: Collection[int]) -> dict[int, Tick]:
     clock, run = tables.rev, tables.run
     found: dict[int, Tick] = {}
     for part in chunks(sorted(revs)):
-        query = select(clock.c.id, run.c.id, func.coalesce(run.c.finished_at, run.c.started_at))
+        query = select(clock.c.id, run.c.id, _when())
         query = query.join_from(clock, run, run.c.id == clock.c.run_id).where(clock.c.id.in_(part))
         found |= {rev: Tick(run_id, codec.moment(at)) for rev, run_id, at in connection.execute(query)}
     return found

@@ -1,5 +1,6 @@
 """What of the events an approval settles, for how long, and what it never settles."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from snapbase.operations import approve as approving
 from snapbase.operations import evidence
 from snapbase.operations.diff import finished_run
 from snapbase.store import Store, bundle
-from tests.detecting.world import DAY, SNAPSHOT, THIEF, approve, did, report, run, said, told
+from tests.detecting.world import DAY, EVE, SNAPSHOT, THIEF, approve, did, report, run, said, told
 from tests.store.world import grant
 
 
@@ -91,6 +92,26 @@ def test_what_happened_between_the_run_and_its_approval_was_not_approved(store: 
     approve(store, 5)
     store.add_events([did(Action.INHIBIT, days=3)])
     run(store, 6)
+
+    assert said(store) == ["recovery-inhibited"]
+
+
+def test_what_is_held_back_for_long_makes_no_burst_of_what_others_do_every_day_since(store: Store) -> None:
+    run(store, 0)
+    approve(store, 0)
+    store.add_events([did(Action.INHIBIT, days=1)])
+    run(store, 2)
+    approve(store, 2, excepted=(told(store)[0].id,))
+    builds = replace(EVE, id="builds")
+    for day in range(10, 40):
+        names = [f"built-{day}-{number}" for number in range(25)]
+        store.add_events(
+            did(Action.CREATE, days=day, minutes=n, actor=builds, id=name, made=name, subjects=())
+            for n, name in enumerate(names)
+        )
+    run(store, 38.5)
+    approve(store, 38.5, excepted=[each.id for each in told(store) if each.rule == "recovery-inhibited"])
+    run(store, 40)
 
     assert said(store) == ["recovery-inhibited"]
 

@@ -25,7 +25,9 @@ from snapbase.rules.example_events import (
     INSPECTOR,
     OPS,
     SNAPSHOT,
+    STRANGER,
     THIEF,
+    TRUST,
     did,
     estate,
     failed,
@@ -36,6 +38,7 @@ from snapbase.rules.example_events import (
     used_to,
 )
 from snapbase.rules.timeline import Timeline, bursts, key_of
+from snapbase.trust import TrustedEntry
 
 LOGS = {"aws": "aws.cloudtrail"}
 EXAMPLES = [(detection, example) for detection in detections() for example in detection.examples]
@@ -340,3 +343,23 @@ def test_two_snapshots_given_away_by_one_actor_are_told_apart_by_their_titles() 
     assert sorted(found) == [
         (f"eve made {name.rpartition('/')[2]} and shared it with unknown account 999988887777", 2) for name in names
     ]
+
+
+@pytest.mark.parametrize(("source", "said"), [("vol-1", []), ("vol-2", ["unbaselined-share"])])
+def test_a_holder_trusted_for_some_sources_is_trusted_for_these(source: str, said: list[str]) -> None:
+    entry = TrustedEntry(STRANGER.id, "Lab", "clones", sources=("vol-1",))
+    about = replace(estate(known(source=source)), trust=replace(TRUST, entries=(entry,)))
+
+    found = detected(line(did(Action.SHARE, 1), did(Action.UNSHARE, 2)), about, LOGS)
+
+    assert [each.rule for each in found] == said
+
+
+@pytest.mark.parametrize("via", ["dlm.amazonaws.com", "scheduler.amazonaws.com"])
+def test_nobody_looks_for_malware_because_their_role_is_called_so(via: str) -> None:
+    arn = "arn:aws:iam::111122223333:role/inspector"
+    named = Actor(arn.replace("iam", "sts").replace("role/", "assumed-role/") + "/x", ActorKind.SERVICE, arn, via)
+
+    found = detected(line(did(Action.SHARE, 1, named), did(Action.UNSHARE, 2, named)), estate(known()), LOGS)
+
+    assert [each.rule for each in found] == ["unbaselined-share"]

@@ -242,6 +242,14 @@ def test_what_comes_up_in_a_second_scope_was_not_approved_there(desk: Desk) -> N
     assert [each.change.type for each in desk.report().findings] == ["appeared"]
 
 
+def test_what_shows_in_a_scope_that_was_never_listed_is_looked_at_though_nobody_s_grants_were_read(desk: Desk) -> None:
+    shown, other = (replace(snapshot(name), attributes={"public": name == "a"}) for name in "ab")
+    desk.collect(seen(shown, None), seen(other, None))
+
+    assert [each.rule for each in desk.report().findings] == ["public-share"]
+    assert desk.approve([each.id for each in desk.report().findings]).findings == ()
+
+
 def test_an_approval_that_has_ended_counts_for_nothing(desk: Desk) -> None:
     desk.collect(seen(snapshot("a"), {grant()}))
     desk.approve([each.id for each in desk.report().findings], until=minute(30))

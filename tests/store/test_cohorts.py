@@ -1,11 +1,17 @@
 """Approved cohorts in the store and in a diff: what they account for, and what they list."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
-from snapbase.model import Outcome, Resource, ResourceType
+import pytest
+
+from snapbase.model import Aspect, Coverage, Observation, Outcome, Reading, Resource, ResourceType
 from snapbase.operations.diff import against_run
+from tests.store import rotating
 from tests.store.rotating import (
     DAY,
+    HERE,
+    KEEP,
     ORIGIN,
     POLICY,
     START,
@@ -74,6 +80,36 @@ def test_a_young_one_that_goes_is_early_even_if_it_came_after_the_baseline(world
     assert (finding.rule, finding.entry) == ("early-deletion", "cohort:retention")
     world.approve(findings=(finding.id,))
     assert world.report().findings == ()
+
+
+def test_a_young_one_of_a_new_source_that_goes_is_early(world: World) -> None:
+    day = learn(world)
+    world.read(day, points(day, "vol-1", "vol-2", "vol-9"))
+    (grown,) = world.report().findings
+    world.approve(findings=(grown.id,))
+
+    world.read(day + 1, points(day + 1))
+
+    (early, grew) = world.report().findings
+    assert (early.rule, early.entry, early.count) == ("early-deletion", "cohort:retention", KEEP - 1)
+    assert (grew.entry, grew.count) == ("cohort:source", KEEP)
+
+
+def test_what_a_killed_run_saw_go_is_as_old_as_it_was_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks for two weeks, and by then it would have been old enough."""
+    monkeypatch.setattr(rotating, "START", datetime.now(UTC) - 10 * DAY)
+    day = learn(world)
+    there = points(day)
+    del there[snapshot(day - 1).uid]
+    killed = world.store.begin_run("", "", datetime.now(UTC))
+    coverage = tuple(Coverage(HERE, aspect, Outcome.COMPLETE) for aspect in Aspect)
+    found = [Observation(each, frozenset()) for each in there.values()]
+    world.store.record(killed, Reading(HERE, datetime.now(UTC), found, coverage))
+
+    world.read(day + 14, points(day + 14))
+
+    (early,) = world.report().findings
+    assert (early.rule, early.entry) == ("early-deletion", "cohort:retention")
 
 
 def test_a_source_without_new_points_has_stopped_until_that_is_approved(world: World) -> None:
