@@ -61,7 +61,7 @@ _HINT = "config.example.toml has every key once, with its default."
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}.", hint="`snapbase init` writes one."
@@ -214,8 +214,8 @@ def _each(where: str, group: str, values: Sequence[str]) -> Iterator[tuple[str, 
     return ((f"{where}[{number}]", group, value) for number, value in enumerate(values))
 
 
-_UNSHOWN = frozenset({"external_id", "url", "notify"})
-"""Keys and sections whose values may hold a secret: a message never repeats them."""
+_UNSHOWN = frozenset({"external_id", "url", "notify", "signing_key"})
+"""Keys and sections whose values may hold a secret: a message never repeats them, nor what stands for a section."""
 
 
 def _problem(error: ErrorDetails, told: Mapping[tuple[str, str], str]) -> str:
@@ -228,7 +228,8 @@ def _problem(error: ErrorDetails, told: Mapping[tuple[str, str], str]) -> str:
 
 def _what(error: ErrorDetails) -> str:
     place, given = error["loc"], error["input"]
-    shown = "what was given" if _UNSHOWN.intersection(place) else repr(str(given)[:60])
+    hidden = len(place) == 1 or _UNSHOWN.intersection(place)
+    shown = "what was given" if hidden else repr(str(given)[:60])
     words = WORDS.get(str(error.get("ctx", {}).get("pattern")))
     if words:
         return f"{shown} is not {words}"
@@ -237,7 +238,7 @@ def _what(error: ErrorDetails) -> str:
     if len(place) == 1 and isinstance(given, list):
         return f"write [{place[0]}], with one bracket: there is only one"
     if error["type"] == "string_type" and isinstance(given, int):
-        return f"{given} must be in quotes"
+        return f"{shown if hidden else given} must be in quotes"
     if error["type"] != "extra_forbidden":
         return f"{error['msg'].removeprefix('Value error, ')} (got {shown})"
     known = _keys(place[:-1])

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -41,6 +42,9 @@ from snapbase.shapes import (
     ServiceAccount,
 )
 
+_CENTURY = 36_500
+"""Days: what lies further back than that has no date to be compared with."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,7 +53,10 @@ class _Section(BaseModel):
 def is_loopback(endpoint: str) -> bool:
     """Whether an endpoint is on this machine: the only place where plain http and anonymous credentials go."""
     host = urlsplit(endpoint).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name: 127.0.0.1.example.com is anywhere
+        return False
 
 
 class _Entry(_Section):
@@ -176,7 +183,7 @@ class CollectSection(_Section):
 
 class StoreSection(_Section):
     url: str | None = None
-    keep_days: Annotated[int, Field(ge=61)] | None = None
+    keep_days: Annotated[int, Field(ge=61, le=_CENTURY)] | None = None
     """Days after which a run forgets what was over, but for what approvals need; None: nothing is ever forgotten."""
 
 
@@ -187,7 +194,7 @@ class ReportSection(_Section):
 class AuditSection(_Section):
     enabled: bool = True
     """Whether a run reads the clouds' audit logs, too."""
-    keep_days: Annotated[int, Field(ge=1)] = 400
+    keep_days: Annotated[int, Field(ge=1, le=_CENTURY)] = 400
     """Days after which an event is forgotten."""
 
 
@@ -228,7 +235,7 @@ class DetectSection(_Section):
     burst: Annotated[int, Field(ge=1)] = 20
     listings: Annotated[int, Field(ge=1)] = 10
     window_hours: Annotated[float, Field(gt=0, le=720)] = 24.0
-    days: Annotated[int, Field(ge=1)] = 90
+    days: Annotated[int, Field(ge=1, le=_CENTURY)] = 90
     locations: Path | None = None
     home_countries: tuple[Country, ...] = ()
 
@@ -272,6 +279,14 @@ class ApprovalSection(_Section):
     """An approval counts only once somebody else has confirmed it."""
     signing_key: Path | None = None
     """An Ed25519 private key (PEM or OpenSSH, without a passphrase) that signs every line of the approval log."""
+
+    @field_validator("signing_key")
+    @classmethod
+    def _names_a_file(cls, value: Path | None) -> Path | None:
+        """Taken for a name, the key itself would be in the message that there is no such file."""
+        if value is not None and "PRIVATE KEY" in str(value):
+            raise ValueError("the name of a file that has the key, not the key itself")
+        return value
 
 
 class Config(_Section):

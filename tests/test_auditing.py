@@ -239,7 +239,7 @@ def test_events_that_are_too_old_to_be_kept_are_counted_and_left_out(store: Stor
         "2 events, 1 of them new.",
         "1 event not kept, being older than 400 days: set keep_days under [audit] to more, and import again.",
     ]
-    longer = Config.model_validate({"audit": {"keep_days": 100_000}})
+    longer = Config.model_validate({"audit": {"keep_days": 36_500}})
     assert audit.import_files(store, longer, [path]).forgotten == 0
     assert audit.import_files(store, Config(), [path]).forgotten == 0, "it is kept, so nothing was left out"
 

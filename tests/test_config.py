@@ -130,12 +130,43 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
         load(None, {"SNAPBASE_CONFIG": str(tmp_path / "missing.toml")})
 
 
-def test_a_secret_is_not_repeated_in_a_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[store]\nurl = ['postgresql://me:hunter2@db/snapbase']", "store.url"),
+        ("store = 'postgresql://me:hunter2@db/snapbase'", "store"),
+        ("tickets = 'https://me:hunter2@tickets.example.com'", "tickets"),
+        ("[approval]\nsigning_key = '-----BEGIN PRIVATE KEY-----hunter2'", "approval.signing_key"),
+        ("[approval]\nsigning_key = ['hunter2']", "approval.signing_key"),
+    ],
+)
+def test_a_secret_is_not_repeated_in_a_message(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        load(_file(tmp_path, "[store]\nurl = ['postgresql://me:hunter2@db/snapbase']"), {})
+        load(_file(tmp_path, text), {})
 
-    assert "store.url" in raised.value.message
+    assert f"  {place}: " in raised.value.message
     assert "hunter2" not in raised.value.message
+
+
+def test_a_number_in_place_of_a_secret_is_not_repeated_either(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="external_id: what was given must be in quotes"):
+        load(_file(tmp_path, "[[aws]]\nexternal_id = 48151623"), {})
+
+
+@pytest.mark.parametrize("key", ["audit]\nkeep_days", "store]\nkeep_days", "detect]\ndays"])
+def test_nothing_is_kept_for_longer_than_there_are_dates(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ConfigurationError, match="less than or equal to 36500"):
+        load(_file(tmp_path, f"[{key} = 1_000_000"), {})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.example.com", "127.example.com", "localhost.example.com", "10.0.0.1"])
+def test_what_only_looks_like_this_machine_is_elsewhere(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigurationError, match="plain http is accepted for loopback hosts only"):
+        load(_file(tmp_path, f"[[azure]]\nendpoint = 'http://{host}:5000'"), {})
+
+
+def test_a_mark_of_the_editor_s_is_no_text(tmp_path: Path) -> None:
+    assert load(_file(tmp_path, "\ufeff[collect]\r\nthreads = 4\r\n"), {}).collect.threads == 4
 
 
 @pytest.mark.parametrize(
@@ -312,6 +343,8 @@ def test_the_digest_follows_what_was_told(tmp_path: Path) -> None:
         ("key", "{hunter2 = 1}"),
         ("services", "'slack://hunter2'"),
         ("services", "[['hunter2']]"),
+        ("key", "48151623"),
+        ("services", "[48151623]"),
     ],
 )
 def test_an_address_is_never_repeated(tmp_path: Path, key: str, value: str) -> None:
@@ -320,6 +353,7 @@ def test_an_address_is_never_repeated(tmp_path: Path, key: str, value: str) -> N
 
     assert f"notify.{key}" in raised.value.message
     assert "hunter2" not in raised.value.message
+    assert "48151623" not in raised.value.message
 
 
 def test_who_is_notified_changes_nothing_that_is_judged_and_is_shown_nowhere(tmp_path: Path) -> None:

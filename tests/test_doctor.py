@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from snapbase.cli.app import app
+from snapbase.cli.policy import _doctor_json
 from snapbase.collect.collector import Target, Where, collectors
 from snapbase.collect.engine import Selection
 from snapbase.model import Miss, Outcome
@@ -365,19 +366,25 @@ def test_a_configuration_that_is_wrong_is_one_failed_check(tmp_path: Path) -> No
     assert "profil" in check["detail"]
 
 
-def test_what_the_configuration_names_must_be_there(tmp_path: Path) -> None:
+def test_what_the_configuration_names_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config.model_validate(
         {
             "detect": {"locations": str(tmp_path / "none.mmdb")},
             "approval": {"signing_key": str(tmp_path / "none.pem")},
-            "notify": {"command": ["no-such-program-here"]},
+            "notify": {"command": ["no-such-program-here"], "services": ["slack://a/b/c"]},
+            "tickets": {"command": ["no-such-program-here"]},
+            "trust": {"vendors": str(tmp_path / "none.yaml")},
         }
     )
+    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
 
     found = {check.subject: check for check in doctor.examine(config, f"sqlite:///{tmp_path}/s.db", Selection())}
 
     assert found["[detect] locations"].state == State.FAILED
     assert found["[approval] signing_key"].state == State.FAILED
+    assert found["[trust] vendors"].state == State.FAILED
+    assert found["[tickets] command"].state == State.MISSING
+    assert found["[notify] services"].fix == "pip install 'snapbase[notify]'"
     assert found["[notify] command"].state == State.MISSING
     assert "no-such-program-here" in found["[notify] command"].detail
 
@@ -396,3 +403,12 @@ def test_what_is_not_there_is_not_well(option: str, word: str) -> None:
 
     assert done.exit_code != 0
     assert word in str(done.exception)
+
+
+def test_a_cloud_s_words_in_json_are_obeyed_by_no_terminal() -> None:
+    hostile = "\x9b31m \u202e \x7f \ud800"
+    text = _doctor_json([Check("accounts", hostile, State.MISSING, hostile)])
+
+    assert text.isascii()
+    assert "\x7f" not in text
+    assert json.loads(text)["checks"][0]["detail"] == hostile

@@ -1,11 +1,15 @@
 """How a command ends, as a script sees it: 0 and 1 speak of findings, and whatever else happens is 2, in words."""
 
+import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from snapbase.cli.context import publish
 
 SNAPBASE = [sys.executable, "-m", "snapbase"]
 
@@ -17,8 +21,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def ended(words: str, environment: dict[str, str], **more: object) -> tuple[int, str]:
     done = subprocess.run(
-        [*SNAPBASE, *words.split()], env=environment, text=True, stderr=subprocess.PIPE, check=False,
-        **{"stdout": subprocess.PIPE, **more},  # type: ignore[call-overload]
+        [*SNAPBASE, *words.split()], env=environment, text=True, check=False,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},  # type: ignore[call-overload]
     )  # fmt: skip
     return done.returncode, done.stderr
 
@@ -69,6 +73,57 @@ def test_a_full_disk_is_said(environment: dict[str, str]) -> None:
 
     assert code == 2
     assert errors.startswith("snapbase: The standard output cannot be written: No space left on device.")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("words", ["nope", "diff", "policy azure"])
+def test_what_went_wrong_is_no_drift_where_it_cannot_even_be_said(words: str, environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        assert ended(words, environment, stderr=full)[0] == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_log_takes_no_report_away(environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*SNAPBASE, "policy", "azure", "--scope", "/subscriptions/x"],
+            env=environment, stdout=subprocess.PIPE, stderr=full, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["Name"] == "snapbase-collector"
+
+
+def test_a_report_is_whole_whatever_the_locale(environment: dict[str, str]) -> None:
+    words = [
+        *SNAPBASE,
+        "policy",
+        "azure",
+        "--scope",
+        "/subscriptions/x",
+        "--name",
+        "caf\N{LATIN SMALL LETTER E WITH ACUTE}",
+    ]
+    done = subprocess.run(words, env={**environment, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+
+    assert (done.returncode, json.loads(done.stdout)["Name"]) == (0, words[-1])
+
+
+def test_a_device_keeps_its_mode(tmp_path: Path) -> None:
+    """The mode of /dev/null is everybody's; a named pipe stands in for it."""
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    file.write_text("old")
+    file.chmod(0o644)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    for each in (pipe, file):
+        publish("new", each)
+
+    assert os.read(reading, 10) == b"new"
+    os.close(reading)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (pipe, file)] == [0o666, 0o600]
 
 
 def test_a_closed_output_is_said(environment: dict[str, str]) -> None:

@@ -172,7 +172,9 @@ def test_the_command_says_what_it_found_and_what_comes_next(
     code, said = say("init", "--output", str(home / "mine.toml"))
     assert code == 0
     assert f"--config {home}/mine.toml doctor" in said
-    assert "[[aws]]" in say("init", "--output", "-")[1]
+    said = say("init", "--output", "-")[1]
+    assert "[[aws]]" in said
+    assert "--config FILE doctor" in said, "there is no file called -"
 
 
 def test_a_look_says_as_whom_and_where(tmp_path: Path) -> None:

@@ -343,6 +343,7 @@ def test_a_cloud_s_words_do_nothing_in_a_chat(receiver: Receiver, place: str) ->
     assert not re.search("<|>|`|://|@everyone|[\x00-\x09\x0b-\x1f\u202e\u200b]", message, re.IGNORECASE)
     assert len(message) < 2_000
     assert defanged("ann@example.com") == "ann@example.com"
+    assert defanged("[Approve](evil.example) WWW.evil.example") == "(Approve)(evil.example) WWW[.]evil.example"
 
 
 def test_an_entry_knows_how_bad_it_was() -> None:

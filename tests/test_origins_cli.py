@@ -3,11 +3,17 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snapbase.cli import main
+from snapbase.cli.origins import _invariants, _over_lines, _proposed
+from snapbase.operations.diff import finished_run
+from snapbase.operations.origins import propose
+from snapbase.report.listing import facts
+from snapbase.report.text import plain
 from snapbase.store import Store
 from tests.store.rotating import ORIGIN, World, points, snapshot
 
@@ -75,6 +81,20 @@ def test_propose_says_what_it_would_have_hidden_and_shows_samples(say: Say) -> N
     assert len(policy["samples"]) == 10
     assert policy["invariants"]["cadence"] == "24 hours"
     assert policy["invariants"]["retention"] == "5.1 days"
+
+
+def test_whoever_makes_or_deletes_is_shown_whole_before_that_is_approved(say: Say, world: World) -> None:
+    actors = frozenset(f"arn:aws:sts::111122223333:assumed-role/backup-operator-{n:02}" for n in range(20))
+    proposed = propose(world.store, finished_run(world.store))[0]
+    cohort = replace(proposed.proposal.cohort, actors=actors)
+
+    shown = [
+        plain(line, 500) for line in _proposed(replace(proposed, proposal=replace(proposed.proposal, cohort=cohort)))
+    ]
+    facts_ = facts(list(_over_lines(_invariants(cohort))))
+
+    assert all(any(each in line for line in shown) for each in actors)
+    assert all(each in facts_ for each in actors)
 
 
 def test_approving_an_origin_quiets_what_it_makes(say: Say, world: World) -> None:

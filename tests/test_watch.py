@@ -141,6 +141,19 @@ def test_a_public_share_is_told_in_the_next_round_with_its_actor_and_only_its_sc
     assert again.whole is told.whole
 
 
+def test_a_share_that_comes_back_after_it_was_undone_is_told_again(
+    store: Store, config: Config, endpoints: Endpoints, snapshot: str
+) -> None:
+    watch, ec2 = _watch(store, config), _ec2(endpoints)
+    told = []
+    for how in ("Add", "Remove", "Add"):
+        _share(ec2, snapshot, how)
+        told.append([each.id for each in _findings(next(watch), "public-share")])
+
+    assert told[0]
+    assert told == [told[0], [], told[0]]
+
+
 def test_a_quiet_round_reads_logs_alone_and_makes_no_run(
     store: Store, config: Config, switchboard: Switchboard
 ) -> None:

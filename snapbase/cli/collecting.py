@@ -18,6 +18,7 @@ from snapbase.cli.context import (
     KindOption,
     OutputOption,
     RegionOption,
+    complain,
     configuration,
     opened,
     publish,
@@ -179,7 +180,8 @@ def stopping(stop: threading.Event) -> Iterator[None]:
     def ask(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.set()
-        sys.stderr.write("\nStopping; what was read is kept. Press Ctrl-C again to stop at once.\n")
+        complain("")  # below the terminal's own ^C
+        complain("Stopping; what was read is kept. Press Ctrl-C again to stop at once.")
 
     before = signal.signal(signal.SIGINT, ask)
     try:

@@ -1,9 +1,10 @@
 """What every command starts from: the options before the command's name, the configuration, the store."""
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,19 +77,23 @@ def store_place(context: typer.Context, config: "Config") -> str:
 
 def say(context: typer.Context, line: str) -> None:
     """A line for people: stderr, unless quiet."""
-    from snapbase.report.text import plain
-
     given: Globals = context.obj
     if not given.quiet:
-        sys.stderr.write(f"{plain(line, 500)}\n")
+        complain(line)
 
 
 def warn(lines: Iterable[str]) -> None:
     """What went wrong: stderr, however quiet."""
+    for line in lines:
+        complain(f"snapbase: {line}")
+
+
+def complain(line: str) -> None:
+    """A line on stderr. Where that is full, or its reader is gone, what was begun goes on: the report matters more."""
     from snapbase.report.text import plain
 
-    for line in lines:
-        sys.stderr.write(f"snapbase: {plain(line, 500)}\n")
+    with suppress(OSError):
+        sys.stderr.write(f"{plain(line, 500)}\n")
 
 
 def publish(text: str, output: Path | None) -> None:
@@ -100,7 +105,8 @@ def publish(text: str, output: Path | None) -> None:
             return
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # /dev/null is everybody's
+                os.fchmod(file.fileno(), 0o600)
             file.write(text)
     except BrokenPipeError:
         raise

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RunOption = Annotated[int | None, typer.Option(help="As of this run; the last finished one by default.")]
 _SHOWN = 5
+_LINE = 160
 
 
 def list_origins(context: typer.Context, run: RunOption = None, fmt: TableOption = "table") -> None:
@@ -74,7 +75,7 @@ def show_origin(
         pairs.append(("approved", f"{approval.at:%Y-%m-%d %H:%M} by {approval.by}: {approval.reason}"))
     else:
         pairs.append(("approved", "no; what follows is what would be"))
-    typer.echo(facts([*pairs, *_invariants(cohort)]), nl=False)
+    typer.echo(facts([*pairs, *_over_lines(_invariants(cohort))]), nl=False)
     typer.echo("\n".join(_tried(proposed)))
 
 
@@ -150,7 +151,8 @@ def _proposed(proposed: "Proposed") -> Iterator[str]:
     weak = "" if proposal.cohort.strong else "; low trust: would be counted and sampled"
     yield plain(proposed.origin, 240)
     yield f"  {proposal.cohort.evidence}{weak}; {proposal.live:,} now, {proposal.went:,} gone"
-    yield from (f"  {name}: {plain(value, 200)}" for name, value in _invariants(proposal.cohort))
+    for name, value in _over_lines(_invariants(proposal.cohort)):
+        yield f"  {name}: {plain(value, 200)}" if name else f"    {plain(value, 200)}"
     for invariant, value, count in proposal.rare[:_SHOWN]:
         yield f"  rare: {count} with {plain(invariant, 60)} {plain(value, 120) or 'none'}"
     yield from _tried(proposed)
@@ -195,6 +197,19 @@ def _invariants(cohort: "Cohort") -> list[tuple[str, str]]:
         ("made or deleted by", ", ".join(sorted(cohort.actors)) or "no audit log told"),
         ("policy document", f"as of now ({cohort.policy[:12]})" if cohort.policy else "not in the inventory"),
     ]
+
+
+def _over_lines(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """A long value goes on below, without a name: what is cut out of one could be who should not be in it."""
+    for name, value in pairs:
+        line, *rest = value.split(", ")
+        for each in rest:
+            if len(line) + len(each) > _LINE:
+                yield name, f"{line},"
+                name, line = "", each  # noqa: PLW2901
+            else:
+                line = f"{line}, {each}"
+        yield name, line
 
 
 def _few(values: Iterable[str]) -> str:

@@ -144,7 +144,7 @@ def _doctor_json(checks: "list[Check]") -> str:
             {"area": c.area, "subject": c.subject, "state": c.state, "detail": c.detail, "fix": c.fix} for c in checks
         ],
     }
-    return _json(body)
+    return json.dumps(body, indent=2) + "\n"  # a cloud's own words are in it: all but ASCII is escaped
 
 
 def _doctor_table(checks: "list[Check]") -> str:

@@ -1,5 +1,6 @@
 """`diff` and `status`: the commands that only look at the store."""
 
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -99,7 +100,7 @@ def rendered(report: "Report", fmt: str, output: Path | None) -> str:
     from snapbase.report import Options, reporters
 
     known_format(fmt)
-    terminal = output is None and sys.stdout.isatty()
+    terminal = output is None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size((80, 24)).columns
     return reporters()[fmt].render(report, Options(width=width, colour=terminal))
 

@@ -14,6 +14,7 @@ from snapbase.cli.context import (
     TeamOption,
     configuration,
     opened,
+    say,
 )
 from snapbase.errors import NotFound
 
@@ -47,15 +48,27 @@ def shares(
         named = narrowing.accounts(store, account)
         wanted = Filter(clouds, chosen(store, judged, named, whose(owner, team, environment)))
         if principal is not None:
-            _one(principal, list(operation.held_by(store, judged, principal, wanted)), fmt)
+            held = list(operation.held_by(store, judged, principal, wanted))
+            if not held:
+                where = " within the filter" if wanted != Filter() else ""
+                words = f"{principal} holds nothing of ours{where}, as far as was read."
+                raise NotFound(words, hint="`snapbase shares` lists who does.")
+            _one(held, fmt)
             return
         found = operation.holders(store, judged, wanted, everybody=everybody)
+        every = operation.holders(store, judged, Filter(), everybody=everybody) if wanted != Filter() else found
         gaps = len(store.coverage(judged.last_rev))
+    hidden = len({each.principal for each in every} - {each.principal for each in found})
+    beside = f"{hidden:,} more outside the filter: what is above it, such as a folder, can let them in."
     if fmt == "json":
+        if hidden:
+            say(context, beside)
         typer.echo(json.dumps([_as_json(each) for each in found], indent=2))
         return
     typer.echo("\n".join(line for each in found for line in _lines(each)))
     typer.echo(f"{len(found):,} outside as of run {judged.id}." if found else "Nobody outside, as far as was read.")
+    if hidden:
+        typer.echo(beside)
     if gaps:
         typer.echo(f"{gaps} readings did not complete: `snapbase diff` names them. What they hide is not here.")
 
@@ -78,11 +91,9 @@ def _lines(holder: "Holder") -> list[str]:
     ]
 
 
-def _one(name: str, found: "list[tuple[Listed, tuple[Exposure, ...]]]", fmt: str) -> None:
+def _one(found: "list[tuple[Listed, tuple[Exposure, ...]]]", fmt: str) -> None:
     from snapbase.report.text import plain
 
-    if not found:
-        raise NotFound(f"{name} holds nothing of ours, as far as was read.", hint="`snapbase shares` lists who does.")
     if fmt == "json":
         typer.echo(json.dumps([_grants_json(*each) for each in found], indent=2))
         return

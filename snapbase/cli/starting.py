@@ -45,7 +45,7 @@ def init(
             say(context, f"  {seen.cloud}: {words}")
     if not clouds:
         say(context, "No credentials were found: sign in with aws, az or gcloud, or fill in an entry of the file.")
-    option = "" if path == usual else f" --config {path}"
+    option = "" if path == usual else " --config FILE" if str(path) == "-" else f" --config {path}"
     sys.stdout.flush()
     say(context, f"Next: `snapbase{option} doctor` says what is missing, `snapbase{option} run` reads and reports,")
     say(context, f"and `snapbase{option} approve-baseline --reason '…'` approves what was reviewed.")

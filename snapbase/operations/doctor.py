@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any
 
 from snapbase.collect.collector import Collector, Connection, Target, cloud, collectors
@@ -21,6 +22,7 @@ from snapbase.operations.evidence import signer
 from snapbase.operations.probing import Probe, Tried, places_to_try, try_all
 from snapbase.settings import Config
 from snapbase.store import Store
+from snapbase.vendors import names
 
 _DRIFT, _TOO_MUCH_DRIFT = 60.0, 240.0
 """Seconds; signatures are refused at five minutes (AWS General Reference, "Signing"; the others' tokens likewise)."""
@@ -92,6 +94,8 @@ def _named(config: Config) -> Iterator[Check]:
     tries: dict[str, Callable[[], object]] = {}
     if config.detect.locations:
         tries["[detect] locations"] = lambda: locator(config.detect.locations)
+    if config.trust.vendors:
+        tries["[trust] vendors"] = lambda: names(config.trust.vendors)
     if config.approval.signing_key:
         tries["[approval] signing_key"] = lambda: signer(config)
     for name, look in tries.items():
@@ -101,12 +105,16 @@ def _named(config: Config) -> Iterator[Check]:
             yield Check("configuration", name, State.FAILED, error.message, error.hint)
         else:
             yield Check("configuration", name, State.OK, "can be read")
-    if config.notify.command:
-        program = config.notify.command[0]
-        found = shutil.which(program)
-        fix = "" if found else "Name a program that is there, and may be run."
-        state, detail = (State.OK, found) if found else (State.MISSING, f"there is no program {program}")
-        yield Check("configuration", "[notify] command", state, detail, fix)
+    programs = {"[tickets] command": config.tickets.command, "[notify] command": config.notify.command}
+    for name, command in programs.items():
+        if command:
+            found = shutil.which(command[0])
+            fix = "" if found else "Name a program that is there, and may be run."
+            state, detail = (State.OK, found) if found else (State.MISSING, f"there is no program {command[0]}")
+            yield Check("configuration", name, state, detail, fix)
+    if config.notify.services and find_spec("apprise") is None:
+        words = "apprise is not installed: nobody is told by them"
+        yield Check("configuration", "[notify] services", State.MISSING, words, "pip install 'snapbase[notify]'")
 
 
 def _stored(url: str) -> Check:

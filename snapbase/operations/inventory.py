@@ -113,13 +113,21 @@ def _names(state: State) -> set[str]:
 def _resolve(store: Store, run: Run, name: str) -> str:
     if any(True for _ in store.history(name)):
         return name
-    found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
+    found = _addressed(store, run, name) or {state.resource.uid for state in store.states(run.last_rev, match=name)}
     if len(found) != 1:
         kept = store.horizon()
         gone = f": what was gone before {kept.since:%Y-%m-%d %H:%M} UTC was pruned" if kept else ""
-        what = f"matches {len(found)} snapshots" if found else f"is not known{gone}"
-        raise NotFound(f"{name} {what}.", hint="`snapbase snapshots list` lists the uids.")
+        what = f"matches {len(found)} snapshots" if found else f"is not there{gone}"
+        hint = "`snapbase snapshots list` lists the uids; what is gone is found by its whole uid or address."
+        raise NotFound(f"{name} {what}.", hint=hint)
     return found.pop()
+
+
+def _addressed(store: Store, run: Run, address: str) -> set[str]:
+    """What has an address, or had it last: the story of what is gone must not be another's, called nearly the same."""
+    asked = {cloud: address.lower() if cloud == Cloud.AZURE else address for cloud in Cloud}
+    met = (store.met(cloud, [name], run.last_rev, run.last_rev) for cloud, name in asked.items())
+    return {each.state.resource.uid for found in met for each in found.values()}
 
 
 def health(store: Store, *, at: datetime | None = None) -> Health:

@@ -232,9 +232,11 @@ def _failure(error: Exception, at: datetime) -> Message:
 
 
 _MENTION = re.compile(r"@(?=[*_]*(?:everyone|(?:here|channel|all|room|stream|topic|team)\b))", re.IGNORECASE)
-_FANGS = str.maketrans({"<": "(", ">": ")", "`": "'"})
+_WWW = re.compile(r"(?<=\bwww)\.", re.IGNORECASE)
+_FANGS = str.maketrans({"<": "(", ">": ")", "[": "(", "]": ")", "`": "'"})
 
 
 def defanged(text: str) -> str:
     """A cloud's words for a chat: no link, no mention of everybody (`<!channel>`, `@here`), no markup that opens."""
-    return _MENTION.sub("@ ", text.translate(_FANGS)).replace("://", "[:]//")
+    plainly = _MENTION.sub("@ ", text.translate(_FANGS)).replace("://", "[:]//")
+    return _WWW.sub("[.]", plainly)

@@ -250,6 +250,8 @@ class _Watch:
         report = diff(self.store, run, against)
         if tickets.check(self.store, self._config.tickets, report):
             report = diff(self.store, run, against)
+        # What does not stand any more is news when it comes back.
+        self._known = {each.id: self._known[each.id] for each in report.findings if each.id in self._known}
         found = tuple(each for each in report.findings if self._is_news(each))
         self.whole = report
         notes = (*notes, *self._hearsay(found, report.evaluated_at))

@@ -1,6 +1,7 @@
 """For spreadsheets: one row per finding, then one per reading that is missing, the verdict first."""
 
 import csv
+import re
 from io import StringIO
 
 from snapbase.finding import Account, CoverageGap, Finding, Report
@@ -44,6 +45,7 @@ COLUMNS = (
 )
 _CELL = 4000
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 (full-width signs start formulas in some locales)
+_AFTER_SEMICOLON = re.compile(rf""";(?=[\s"]*[{re.escape("".join(_FORMULA))}])""")
 
 
 def render(report: Report, _: Options) -> str:
@@ -108,8 +110,11 @@ def _safe(row: dict[str, str]) -> dict[str, str]:
 
 
 def _cell(value: str) -> str:
-    """A spreadsheet takes a cell that starts like a formula for one (CWE-1236); an apostrophe makes it text."""
-    text = plain(value, _CELL)
+    """A spreadsheet takes a cell that starts like a formula for one (CWE-1236); an apostrophe makes it text.
+
+    Where the comma is in numbers (most of Europe), one that is not asked begins a cell after every semicolon.
+    """
+    text = _AFTER_SEMICOLON.sub(";'", plain(value, _CELL))
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 

@@ -1,5 +1,6 @@
 """The contract's `snapbase.diff/1`: additions are free, nothing else changes meaning."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +13,9 @@ from snapbase.finding import Account, CoverageGap, Finding, Heartbeat, Report, S
 from snapbase.model import Approval
 from snapbase.report import Options, Reporter
 
-_SILENT = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_SILENT = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 """What JSON lets through, and a terminal obeys or hides: written as escapes, which parse to the same text."""
 SCHEMA = "snapbase.diff/1"
 
@@ -20,7 +23,7 @@ SCHEMA = "snapbase.diff/1"
 def render(report: Report, _: Options) -> str:
     """The same report gives the same bytes."""
     text = orjson.dumps(_encodable(as_json(report)), option=orjson.OPT_INDENT_2).decode()
-    return _SILENT.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return _SILENT.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n"
 
 
 def _encodable(value: Any) -> Any:

@@ -74,13 +74,16 @@ def unread_scopes(report: Report) -> int:
 
 
 def sharing(state: State, exposures: Iterable[Exposure], *, unread: bool) -> str:
-    """Who can use it, as far as was read; `unread`: the whole scope's sharing could not be."""
+    """Who can use it, as far as was read; `unread`: the whole scope's sharing could not be.
+
+    The least trusted come first: what is too long for its place loses its middle.
+    """
     if state.grants is None:
         return "unknown: never read"
     words = ", ".join(
         f"{plain(each.grant.principal, 120)} ({plain(each.judgement.label or each.trust)}"
         f"{'' if each.effect == 'effective' else f', {each.effect}'})"
-        for each in exposures
+        for each in sorted(exposures, key=lambda each: -each.judgement.trust.rank)
     )
     if unread or state.miss is not None:
         return f"{words or 'nobody'}, as last read"

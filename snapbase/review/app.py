@@ -362,7 +362,10 @@ def outcome(result: Result) -> tuple[str, ...]:
 
 
 def review(desk: Desk, decisions: Decisions) -> tuple[str, ...]:
-    """Runs until the reviewer quits; returns what was saved, in words."""
+    """Runs until the reviewer quits; returns what was saved, in words. Raises `SnapbaseError` where a bug ended it."""
     app = ReviewApp(desk, Session(desk.report(), decisions))
     app.run(mouse=False)
+    if app.return_code:  # Textual has printed the bug itself, and raises nothing
+        hint = "Decisions are kept; what was saved is approved: `snapbase baselines list`."
+        raise SnapbaseError("The review was ended by a bug in snapbase.", hint=hint)
     return app.outcome

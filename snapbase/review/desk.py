@@ -32,9 +32,17 @@ def dangers(chosen: Sequence[Finding]) -> Dangers:
     shares = [each for each in chosen if each.grantee and each.change.after]
     trusts = [TrustClass(each.grantee.trust) if each.grantee else TrustClass.OWN for each in shares]
     pairs = list(zip(shares, trusts, strict=True))
+    # As the operation below has it: an exposure that an attribute alone shows names no holder.
+    unheld = [each for each in chosen if each.grantee is None]
     return Dangers(
-        tuple(each for each, trust in pairs if trust == TrustClass.ANYONE),
-        tuple(each for each, trust in pairs if trust.foreign and trust != TrustClass.ANYONE),
+        (
+            *(each for each, trust in pairs if trust == TrustClass.ANYONE),
+            *(each for each in unheld if each.rule == "public-share"),
+        ),
+        (
+            *(each for each, trust in pairs if trust.foreign and trust != TrustClass.ANYONE),
+            *(each for each in unheld if each.rule == "bearer-access"),
+        ),
     )
 
 

@@ -83,6 +83,14 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert not [cell for row in rows for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "\t"))]
 
 
+@pytest.mark.parametrize("name", ["a;=cmd|' /C calc'!A0", 'a,b; "=1+1', "a;@SUM(1)", "a;\u00a0=1"])
+def test_no_cell_is_a_formula_where_semicolons_part_them(name: str) -> None:
+    shown = reporters()["csv"].render(hostile(name), Options())
+
+    cells = [cell.lstrip() for row in csv.reader(StringIO(shown), delimiter=";") for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
 @given(HOSTILE)
 def test_names_are_only_text_in_a_page(text: str) -> None:
     page, plainly = (_tags(reporters()["html"].render(hostile(f"x{each}"), Options())) for each in (text, ""))
@@ -178,6 +186,14 @@ def test_half_a_surrogate_pair_and_terminal_codes_do_not_leave_as_they_are() -> 
 
     assert json.loads(shown)["notes"] == ["\ufffd \x9b2J \u202e"]
     assert not {"\x9b", "\u202e"} & set(shown)
+
+
+@pytest.mark.parametrize("hidden", ["\x7f", "\xad", "\u061c", "\u2066", "\u206a", "\ufff9", "\U000e0041"])
+def test_nothing_hidden_or_turned_around_leaves_json_as_it_is(hidden: str) -> None:
+    shown = reporters()["json"].render(replace(DRIFT, notes=(f"a{hidden}b",)), Options())
+
+    assert json.loads(shown)["notes"] == [f"a{hidden}b"]
+    assert hidden not in shown
 
 
 def test_every_changed_value_is_said_once() -> None:

@@ -26,10 +26,13 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **settings, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
 
 
-def _in_terminal(folder: Path, steps: list[tuple[str, str]]) -> tuple[int, str]:
+_STARTED = ("-m", "snapbase", "review", "--by", "grace")
+
+
+def _in_terminal(folder: Path, steps: list[tuple[str, str]], started: tuple[str, ...] = _STARTED) -> tuple[int, str]:
     """Waits for words on the screen before each key; returns the exit code and all that was written."""
     outer, inner = pty.openpty()
-    command = [sys.executable, "-m", "snapbase", "review", "--by", "grace"]
+    command = [sys.executable, *started]
     with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=_environment(folder)) as process:
         os.close(inner)
         written = b""
@@ -86,6 +89,19 @@ def _plainly(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 
 _REVIEW = "import sys; sys.argv = ['snapbase', 'review']\nfrom snapbase.cli import main; main()"
+
+
+def test_a_bug_ends_it_with_2(folder: Path) -> None:
+    broken = (
+        "from snapbase.review.desk import Desk\n"
+        "def broken(*_): raise RuntimeError('of ours')\n"
+        f"Desk.story = broken\n{_REVIEW}"
+    )
+
+    code, written = _in_terminal(folder, [], ("-c", broken))
+
+    assert code == 2, written
+    assert "of ours" in written
 
 
 def test_without_a_terminal_it_says_what_to_use(folder: Path) -> None:

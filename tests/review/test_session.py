@@ -379,6 +379,15 @@ def test_public_and_unknown_holders_need_their_own_word() -> None:
     check(shares[3:], Wish())
 
 
+@pytest.mark.parametrize(("rule", "word"), [("public-share", "public_word"), ("bearer-access", "unknown_word")])
+def test_an_exposure_that_names_no_holder_needs_the_word_too(rule: str, word: str) -> None:
+    exposed = (replace(finding("share", Severity.CRITICAL, "T"), rule=rule, grantee=None),)
+
+    with pytest.raises(ApprovalRefused):
+        check(exposed, Wish())
+    check(exposed, Wish(**{word: word.partition("_")[0]}))
+
+
 def test_every_reason_is_a_line_of_its_own() -> None:
     shares = tuple(_shares())
     assert by_reason(shares, {"s-1": "a"}, "b") == {"b": ("s-0", "s-2", "s-3"), "a": ("s-1",)}
