@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from snapbase.event import Event
 from snapbase.model import Approval, Baseline, Coverage, Json, Principal, Run
 
 
@@ -103,6 +104,19 @@ class Attribution:
     certainty: str
     country: str | None = None
     """Where the address is: two letters, or `unknown`; None where nobody was asked."""
+
+    @classmethod
+    def of(cls, event: Event, certainty: str) -> "Attribution":
+        """Who did what an event says, before anybody asked where the address is."""
+        return cls(
+            at=event.at,
+            action=event.name,
+            actor=event.actor.id or event.actor.via or "nobody named",
+            source_ip=event.source_ip or None,
+            user_agent=event.user_agent or None,
+            event_id=event.id,
+            certainty=certainty,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,8 @@ from snapbase.model import Grant, Run
 from snapbase.operations import evidence
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.store import Store
-from tests.test_baseline_property import _LATER, SCOPES, Content, Step, _covers, _of_a, _reading, _trust, fresh
-from tests.test_revocation_property import _SOLD, CARRIED_ON, FALLS_BACK, Clerk, _step
-
-__all__ = ["fresh"]
+from tests.baseline_clerk import CARRIED_ON, FALLS_BACK, STEPS, Clerk
+from tests.baseline_player import LATER, SCOPES, SOLD, Content, Step, covers, of_a, reading_of, trust_of
 
 _numbers = count(1)
 _content: st.SearchStrategy[Content] = st.dictionaries(
@@ -26,14 +24,14 @@ _content: st.SearchStrategy[Content] = st.dictionaries(
 _NEW = ("standard", frozenset[Grant]())
 """News where absence was a fact, and nothing to say where it was none."""
 NEVER_LISTED: list[Step] = [("read", 1, "partial", {"a": _NEW}), ("whole", set())]
-HELD: list[Step] = [_of_a(), ("whole", set()), _of_a(_SOLD), ("whole", {0}), _LATER]
+HELD: list[Step] = [of_a(), ("whole", set()), of_a(SOLD), ("whole", {0}), LATER]
 
 
 def _collect(store: Store, clerk: Clerk, content: list[Content], at: datetime) -> Run:
     run_id = store.begin_run("", "", at)
     for number in range(len(SCOPES)):
-        store.record(run_id, _reading(number, "complete", content[number], at))
-    return store.finish_run(run_id, trust=_trust(clerk.oracle.trust), at=clerk.at)
+        store.record(run_id, reading_of(number, "complete", content[number], at))
+    return store.finish_run(run_id, trust=trust_of(clerk.oracle.trust), at=clerk.at)
 
 
 @settings(
@@ -41,7 +39,7 @@ def _collect(store: Store, clerk: Clerk, content: list[Content], at: datetime) -
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(steps=st.lists(_step, max_size=10), content=st.lists(_content, min_size=2, max_size=2), other=st.booleans())
+@given(steps=st.lists(STEPS, max_size=10), content=st.lists(_content, min_size=2, max_size=2), other=st.booleans())
 @example(steps=FALLS_BACK[:-1], content=[{}, {}], other=True)
 @example(steps=CARRIED_ON, content=[{}, {}], other=False)
 @example(steps=NEVER_LISTED, content=[{}, {}], other=False)
@@ -80,16 +78,16 @@ def _world(clerk: Clerk, number: int) -> Content:
 
 
 def _found(store: Store, run: Run) -> set[tuple[str, str]]:
-    return _covers(diff(store, run, against_baseline(store, run)).findings)
+    return covers(diff(store, run, against_baseline(store, run)).findings)
 
 
 def test_what_the_file_does_not_know_was_not_approved_by_it(fresh: Callable[[], Any], tmp_path: Path) -> None:
     with fresh() as here:
         clerk = Clerk(here)
-        clerk.play([_of_a(), ("whole", set())])
+        clerk.play([of_a(), ("whole", set())])
         found, _ = evidence.load("".join(evidence.export(here)).splitlines())
     with Store.open(f"sqlite:///{tmp_path}/there.db", write=True) as there:
-        stranger: Content = {"s": ("standard", frozenset({_SOLD}))}
+        stranger: Content = {"s": ("standard", frozenset({SOLD}))}
         _collect(there, clerk, [{}, stranger], clerk.at)
 
         assert evidence.restore(there, found).strange == 1
@@ -101,7 +99,7 @@ def test_what_the_file_does_not_know_was_not_approved_by_it(fresh: Callable[[], 
 def test_a_file_that_was_altered_is_refused(fresh: Callable[[], Any]) -> None:
     with fresh() as store:
         clerk = Clerk(store)
-        clerk.play([_of_a(_SOLD), ("whole", set()), _of_a(), ("single", 0, None)])
+        clerk.play([of_a(SOLD), ("whole", set()), of_a(), ("single", 0, None)])
         text = "".join(evidence.export(store)).splitlines()
     for number, line in enumerate(text):
         for old, new in (("888", "999"), ('"standard"', '"archive"'), ("because", "becquse"), ("complete", "denied"),

@@ -109,7 +109,7 @@ def explain(
         ):
             found[part] = (event, certainty)
     ordered = sorted(found.values(), key=lambda each: each[0].at, reverse=True)
-    return tuple(_attribution(event, certainty) for event, certainty in ordered)
+    return tuple(Attribution.of(event, certainty) for event, certainty in ordered)
 
 
 def names(finding: Finding) -> tuple[str, ...]:
@@ -124,18 +124,6 @@ def _part(finding: Finding, event: Event) -> str:
     if finding.change.type != "replaced":
         return ""
     return "old" if event.action in _UNMAKING else "new"
-
-
-def _attribution(event: Event, certainty: str) -> Attribution:
-    return Attribution(
-        at=event.at,
-        action=event.name,
-        actor=event.actor.id or event.actor.via or "nobody named",
-        source_ip=event.source_ip or None,
-        user_agent=event.user_agent or None,
-        event_id=event.id,
-        certainty=certainty,
-    )
 
 
 def _same_place(event: Event, finding: Finding) -> bool:

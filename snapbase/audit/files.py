@@ -10,15 +10,12 @@ import gzip
 import io
 import json
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from snapbase.audit.log import AuditLog, Broken, Fetched, Source, audit_logs
+from snapbase.audit.log import AuditLog, Broken, audit_logs
 from snapbase.event import Event
-from snapbase.model import Miss, Outcome
 
 LARGEST = 128 * 1024 * 1024
 """Bytes, uncompressed, of one JSON document or one line. CloudTrail's own files end at 50 MB."""
@@ -26,8 +23,6 @@ _DEPTH = 6
 """Envelopes in envelopes: SQS around SNS around EventBridge is three."""
 _LISTS = ("Records", "records", "Events", "events", "value", "entries", "Messages")
 _TEXTS = ("CloudTrailEvent", "Message", "Body", "body", "@message")
-_BATCH = 20_000
-"""Events in one stretch."""
 _DAMAGED = "the file ends early or is damaged: it cannot be uncompressed further"
 _NOT_JSON = "the file is not JSON"
 _UNKNOWN = "an object that is no record of any known log"
@@ -231,41 +226,3 @@ def _all(file: IO[bytes], begun: bytes) -> bytes:
     if len(begun) + len(rest) > LARGEST:
         raise TooLarge(_TOO_LARGE)
     return begun + rest
-
-
-def fetch_files(paths: Iterable[Path], logs: Sequence[AuditLog] | None = None) -> Iterator[Fetched]:
-    """Stretches of events by source. A file proves nothing about what it leaves out, so each spans its events only."""
-    known = audit_logs() if logs is None else logs
-    by_cloud = {log.cloud: log for log in known if not log.beside}
-    for path in paths:
-        yield from _fetch_file(path, known, by_cloud)
-
-
-def _fetch_file(path: Path, logs: Sequence[AuditLog], by_cloud: Mapping[str, AuditLog]) -> Iterator[Fetched]:
-    broken: Counter[str] = Counter()
-    held: dict[Source, list[Event]] = {}
-    miss = None
-    try:
-        for each in read_file(path, logs):
-            if isinstance(each, Broken):
-                broken[each.why] += 1
-                continue
-            events = held.setdefault(Source(by_cloud[each.cloud].name, each.account, each.region), [])
-            events.append(each)
-            if len(events) >= _BATCH:
-                yield from _stretches(held, by_cloud)
-                held.clear()
-    except OSError as error:
-        miss = Miss(Outcome.FAILED, f"{path.name} cannot be read: {error.strerror or error}")
-    yield from _stretches(held, by_cloud)
-    if broken or miss:
-        now = datetime.now(UTC)
-        whole = Miss(Outcome.PARTIAL, f"{path.name}: {broken.total():,} records could not be read")
-        yield Fetched(Source("file", path.name, ""), now, now, (), dict(broken), miss or whole)
-
-
-def _stretches(held: Mapping[Source, list[Event]], by_cloud: Mapping[str, AuditLog]) -> Iterator[Fetched]:
-    for source, events in held.items():
-        times = [each.at for each in events]
-        folded = tuple(by_cloud[events[0].cloud].fold(events))
-        yield Fetched(source, min(times), max(times), folded)

@@ -6,8 +6,8 @@ registry. Nothing here, nor at the top of those modules, imports a cloud SDK.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, Protocol
@@ -44,7 +44,6 @@ class Collector:
     """What this kind cannot see."""
     shares: bool = True
     """Whether there is a sharing aspect to cover."""
-    events: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

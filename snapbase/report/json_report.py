@@ -46,18 +46,18 @@ def as_json(report: Report) -> dict[str, Any]:
         and {
             "id": baseline.id,
             "run_id": baseline.run_id,
-            "approved_at": _time(baseline.approval.at),
+            "approved_at": rfc3339(baseline.approval.at),
             "approved_by": baseline.approval.by,
             "reason": baseline.approval.reason,
         },
         "run": {
             "id": report.run.id,
-            "started_at": _time(report.run.started_at),
-            "finished_at": _time(report.run.finished_at),
+            "started_at": rfc3339(report.run.started_at),
+            "finished_at": rfc3339(report.run.finished_at),
             "complete": report.complete,
         },
         "since": report.since or None,
-        "evaluated_at": _time(report.evaluated_at),
+        "evaluated_at": rfc3339(report.evaluated_at),
         "summary": _summary(report),
         "notes": list(report.notes),
         "coverage": [_gap(each) for each in report.coverage],
@@ -125,7 +125,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             "uid": subject.uid,
             "address": subject.address,
             "name": subject.name,
-            "created_at": _time(subject.created_at),
+            "created_at": rfc3339(subject.created_at),
             "encrypted": subject.encrypted,
             "source": subject.source,
             "origin": subject.origin,
@@ -133,7 +133,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         },
         "entry": finding.entry,
         "count": finding.count,
-        "approval": _approval(finding.approval),
+        "approval": finding.approval and approval_json(finding.approval),
         "principal": grantee
         and {
             "kind": grantee.principal.kind,
@@ -144,7 +144,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "change": {"type": str(finding.change.type), "before": finding.change.before, "after": finding.change.after},
         "attribution": [
             {
-                "at": _time(each.at),
+                "at": rfc3339(each.at),
                 "action": each.action,
                 "actor": each.actor,
                 "source_ip": each.source_ip,
@@ -171,19 +171,19 @@ def _account(account: Account) -> dict[str, Any]:
     return {name: value if name == "sensitive" else value or None for name, value in told.items()}
 
 
-def _approval(approval: Approval | None) -> dict[str, Any] | None:
-    if approval is None:
-        return None
+def approval_json(given: Approval) -> dict[str, Any]:
+    """Who let it through, why, and until when."""
     return {
-        "by": approval.by,
-        "at": _time(approval.at),
-        "until": _time(approval.until),
-        "reason": approval.reason,
-        "ticket": approval.ticket or None,
+        "by": given.by,
+        "at": rfc3339(given.at),
+        "until": rfc3339(given.until),
+        "reason": given.reason,
+        "ticket": given.ticket or None,
     }
 
 
-def _time(at: datetime | None) -> str | None:
+def rfc3339(at: datetime | None) -> str | None:
+    """A time as every JSON of ours has it: UTC, to the second."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 

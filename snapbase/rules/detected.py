@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from snapbase.event import Event
@@ -74,7 +74,6 @@ def _finding(
     accepted = sum(key_of(each) in timeline.accepted for each in sighting.events)
     partly = f"{accepted:,} of {len(sighting.events):,} events of it were approved." if accepted else ""
     covers = tuple((subject_of(key_of(each)), ENTRY) for each in sighting.events)
-    judged = sighting.principal and sighting.judgement
     return Finding(
         id=_fingerprint(detection, covers),
         rule=detection.id,
@@ -88,14 +87,18 @@ def _finding(
         subject=_subject(sighting, first, known),
         entry=ENTRY,
         count=len(sighting.events),
-        grantee=Grantee(sighting.principal, sighting.judgement.trust, sighting.judgement.label)
-        if judged and sighting.principal and sighting.judgement
-        else None,
+        grantee=_grantee(sighting),
         change=Delta("seen", None, [each.name for each in _told(sighting.events)]),
-        attribution=tuple(_attributions(sighting.events)),
+        attribution=tuple(Attribution.of(each, "exact") for each in reversed(_told(sighting.events))),
         attack=detection.attack,
         covers=covers,
     )
+
+
+def _grantee(sighting: Sighting) -> Grantee | None:
+    if sighting.principal is None or sighting.judgement is None:
+        return None
+    return Grantee(sighting.principal, sighting.judgement.trust, sighting.judgement.label)
 
 
 def _subject(sighting: Sighting, first: Event, known: Known | None) -> Subject:
@@ -120,18 +123,5 @@ def _fingerprint(detection: Detection, covers: Iterable[tuple[str, str]]) -> str
 
 
 def _told(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """Those of one finding that are written out, in order of time."""
     return events if len(events) <= _TOLD else (*events[: _TOLD - 1], events[-1])
-
-
-def _attributions(events: tuple[Event, ...]) -> Iterator[Attribution]:
-    """Newest first, as those of changes."""
-    for event in reversed(_told(events)):
-        yield Attribution(
-            at=event.at,
-            action=event.name,
-            actor=event.actor.id or event.actor.via or "nobody named",
-            source_ip=event.source_ip or None,
-            user_agent=event.user_agent or None,
-            event_id=event.id,
-            certainty="exact",
-        )

@@ -140,11 +140,4 @@ COLLECTOR = Collector(
     ),
     calls="1 per 1,000 + 2 per plan + 1 per selection",
     blind="What bears the tags that a selection asks for; what a plan's role may do beside; copies made on demand.",
-    events={
-        "CreateBackupPlan": "create",
-        "UpdateBackupPlan": "share",
-        "DeleteBackupPlan": "delete",
-        "CreateBackupSelection": "change",
-        "DeleteBackupSelection": "change",
-    },
 )

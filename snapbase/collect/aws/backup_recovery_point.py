@@ -122,11 +122,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000 vaults + 1 per 1,000 recovery points of each",
     blind="Who may restore them, which their vault decides (aws.backup.vault); S3 access points; restores.",
     shares=False,
-    events={
-        "StartBackupJob": "create",
-        "StartCopyJob": "create",
-        "RecoveryPointCreated": "create",
-        "DeleteRecoveryPoint": "delete",
-        "StartRestoreJob": "restore",
-    },
 )

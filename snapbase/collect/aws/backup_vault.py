@@ -202,13 +202,4 @@ COLLECTOR = Collector(
         "What a policy denies to the owner's own people; vaults elsewhere that take copies of ours; S3 access points "
         "of recovery points."
     ),
-    events={
-        "CreateBackupVault": "create",
-        "DeleteBackupVault": "delete",
-        "PutBackupVaultAccessPolicy": "share",
-        "DeleteBackupVaultAccessPolicy": "share",
-        "CreateResourceShare": "share",
-        "AssociateResourceShare": "share",
-        "CreateRestoreAccessBackupVault": "share",
-    },
 )

@@ -120,9 +120,4 @@ COLLECTOR = Collector(
     permissions=("dlm:GetLifecyclePolicies", "dlm:GetLifecyclePolicy"),
     calls="2 + 1 per policy",
     blind="Which snapshots it has shared so far, which they say themselves; what its role may do beside.",
-    events={
-        "CreateLifecyclePolicy": "create",
-        "UpdateLifecyclePolicy": "share",
-        "DeleteLifecyclePolicy": "delete",
-    },
 )

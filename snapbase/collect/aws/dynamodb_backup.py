@@ -49,9 +49,4 @@ COLLECTOR = Collector(
     calls="1 per 100",
     blind="Backups made by AWS Backup (its vaults show them), point-in-time exports, and which key encrypts a backup.",
     shares=False,
-    events={
-        "CreateBackup": "create",
-        "DeleteBackup": "delete",
-        "ExportTableToPointInTime": "a table exported to a bucket, which may be another account's",
-    },
 )

@@ -43,5 +43,4 @@ COLLECTOR = Collector(
     permissions=("ec2:DescribeFastSnapshotRestores",),
     calls="1 per 200",
     blind="Volumes made without fast restore; whether AWS shows an owner what other accounts enable is not documented.",
-    events={"EnableFastSnapshotRestores": "create", "DisableFastSnapshotRestores": "delete"},
 )

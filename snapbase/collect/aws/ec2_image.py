@@ -109,12 +109,4 @@ COLLECTOR = Collector(
     permissions=("ec2:DescribeImages", "ec2:DescribeImageAttribute", "ec2:DescribeSnapshots"),
     calls="1 per 1,000 + 1 per image, 2 where it is encrypted",
     blind="Images in the recycle bin; who launched one. Copies in S3 are aws.ec2.image-export.",
-    events={
-        "RegisterImage": "create",
-        "CreateImage": "create",
-        "CopyImage": "create",
-        "DeregisterImage": "delete",
-        "ModifyImageAttribute": "share",
-        "ResetImageAttribute": "share",
-    },
 )

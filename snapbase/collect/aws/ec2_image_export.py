@@ -60,5 +60,4 @@ COLLECTOR = Collector(
         "Whose the bucket is and who may read it; tasks that AWS has forgotten (CreateStoreImageTask's after 31 days), "
         "whose objects may still be there; exports of instances."
     ),
-    events={"ExportImage": "export", "CreateStoreImageTask": "export"},
 )

@@ -41,5 +41,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000",
     blind="Public images; images that the region's Allowed AMIs setting hides; whether anybody launched one.",
     shares=False,
-    events={"ModifyImageAttribute": "share"},
 )

@@ -39,5 +39,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000 snapshots, own ones too",
     blind="Public snapshots; whether anybody used one.",
     shares=False,
-    events={"ModifySnapshotAttribute": "share"},
 )

@@ -44,5 +44,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000",
     blind="Tags, encryption and sharing, which the bin does not show; whether it left the bin restored or destroyed.",
     shares=False,
-    events={"DeleteSnapshot": "create", "RestoreSnapshotFromRecycleBin": "delete"},
 )

@@ -113,11 +113,4 @@ COLLECTOR = Collector(
     permissions=("ec2:DescribeSnapshots", "ec2:DescribeSnapshotAttribute", "kms:DescribeKey"),
     calls="1 per 1,000 snapshots, 1 for the public ones, 1 per shareable snapshot",
     blind="Reads of blocks through the EBS direct APIs. Deleted ones that can come back are aws.ec2.recycled-snapshot.",
-    events={
-        "CreateSnapshot": "create",
-        "CopySnapshot": "create",
-        "DeleteSnapshot": "delete",
-        "ModifySnapshotAttribute": "share",
-        "ResetSnapshotAttribute": "share",
-    },
 )

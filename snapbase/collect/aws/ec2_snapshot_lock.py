@@ -47,5 +47,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000",
     blind="Whether a lock that is gone was taken off or had run out, which its last known end tells.",
     shares=False,
-    events={"LockSnapshot": "create", "UnlockSnapshot": "delete"},
 )

@@ -82,13 +82,4 @@ COLLECTOR = Collector(
     calls="1 per 50 + 1 per 50 serverless ones",
     blind="Copies exported to a bucket, and who may read that; tags.",
     shares=False,
-    events={
-        "CreateSnapshot": "create",
-        "CopySnapshot": "create",
-        "DeleteSnapshot": "delete",
-        "CreateServerlessCacheSnapshot": "create",
-        "CopyServerlessCacheSnapshot": "create",
-        "DeleteServerlessCacheSnapshot": "delete",
-        "ExportServerlessCacheSnapshot": "exported to a bucket",
-    },
 )

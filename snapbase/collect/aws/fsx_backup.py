@@ -53,5 +53,4 @@ COLLECTOR = Collector(
     calls="1 per 100",
     blind="Snapshots inside a file system; copies that AWS Backup makes in another account.",
     shares=False,
-    events={"CreateBackup": "create", "CopyBackup": "create", "DeleteBackup": "delete"},
 )

@@ -51,14 +51,4 @@ COLLECTOR = Collector(
     calls="1 per page of each of 3 lists",
     blind="Automatic snapshots, which go with their instance or disk; exports, until they arrive in EC2.",
     shares=False,
-    events={
-        "CreateInstanceSnapshot": "create",
-        "CreateDiskSnapshot": "create",
-        "CreateRelationalDatabaseSnapshot": "create",
-        "CopySnapshot": "create",
-        "DeleteInstanceSnapshot": "delete",
-        "DeleteDiskSnapshot": "delete",
-        "DeleteRelationalDatabaseSnapshot": "delete",
-        "ExportSnapshot": "exported to EC2",
-    },
 )

@@ -53,5 +53,4 @@ COLLECTOR = Collector(
     calls="1 per 50",
     blind="Copies exported to a bucket, and who may read that; tags.",
     shares=False,
-    events={"CreateSnapshot": "create", "CopySnapshot": "create", "DeleteSnapshot": "delete"},
 )

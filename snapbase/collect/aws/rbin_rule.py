@@ -74,10 +74,4 @@ COLLECTOR = Collector(
     calls="3 + 1 per rule",
     blind="Which snapshots bear the tags that a rule asks for.",
     shares=False,
-    events={
-        "CreateRule": "create",
-        "UpdateRule": "change",
-        "UnlockRule": "change",
-        "DeleteRule": "delete",
-    },
 )

@@ -26,5 +26,4 @@ COLLECTOR = Collector(
     calls="2 per 100 + 1 per manual snapshot",
     blind="DocumentDB elastic clusters and Neptune Analytics graphs, which have APIs of their own. Copies in S3 are "
     "aws.rds.export-task.",
-    events={"ModifyDBClusterSnapshotAttribute": "sharing changed"},
 )

@@ -73,5 +73,4 @@ COLLECTOR = Collector(
         "Whose the bucket is and who may read it; who started a task (the audit log says it); tasks that RDS has "
         "forgotten and those that failed, whose objects may still be there."
     ),
-    events={"StartExportTask": "export", "CancelExportTask": "export ended"},
 )

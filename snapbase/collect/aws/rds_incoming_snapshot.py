@@ -54,5 +54,4 @@ COLLECTOR = Collector(
     calls="1 per 100 of each of 2 lists",
     blind="Public snapshots; whether anybody restored one.",
     shares=False,
-    events={"ModifyDBSnapshotAttribute": "share", "ModifyDBClusterSnapshotAttribute": "share"},
 )

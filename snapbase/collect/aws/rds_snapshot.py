@@ -23,5 +23,4 @@ COLLECTOR = Collector(
     permissions=("rds:DescribeDBSnapshots", "rds:DescribeDBSnapshotAttributes", "kms:DescribeKey"),
     calls="2 per 100 + 1 per manual snapshot",
     blind="Restores to a public instance. Copies in S3 are aws.rds.export-task.",
-    events={"ModifyDBSnapshotAttribute": "sharing changed"},
 )

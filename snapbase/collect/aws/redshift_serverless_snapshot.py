@@ -88,11 +88,4 @@ COLLECTOR = Collector(
     ),
     calls="1 per 100 + 1 per snapshot, 2 where it has no policy",
     blind="Recovery points, made by themselves and kept for a day; tags.",
-    events={
-        "PutResourcePolicy": "sharing changed",
-        "DeleteResourcePolicy": "sharing changed",
-        "CreateSnapshot": "create",
-        "ConvertRecoveryPointToSnapshot": "create",
-        "DeleteSnapshot": "delete",
-    },
 )

@@ -77,11 +77,4 @@ COLLECTOR = Collector(
     permissions=("redshift:DescribeClusterSnapshots", "kms:DescribeKey"),
     calls="1 per 100",
     blind="Datashares, which share live data; snapshot copy grants, which let another region hold copies.",
-    events={
-        "AuthorizeSnapshotAccess": "sharing changed",
-        "RevokeSnapshotAccess": "sharing changed",
-        "CreateClusterSnapshot": "create",
-        "CopyClusterSnapshot": "create",
-        "DeleteClusterSnapshot": "delete",
-    },
 )

@@ -56,5 +56,4 @@ COLLECTOR = Collector(
     calls="4",
     blind="Who may change them.",
     shares=False,
-    events={"DisableSnapshotBlockPublicAccess": "public sharing allowed"},
 )

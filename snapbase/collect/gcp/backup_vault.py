@@ -73,9 +73,4 @@ COLLECTOR = Collector(
     blind="The data sources and backups in a vault. A vault has no policy of its own: who may restore from it is bound "
     "to its project or above (gcp.iam).",
     shares=False,
-    events={
-        "backupdr.backupVaults.create": "created",
-        "backupdr.backupVaults.update": "modified",
-        "backupdr.backupVaults.delete": "deleted",
-    },
 )

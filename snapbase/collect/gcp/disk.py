@@ -52,5 +52,4 @@ COLLECTOR = Collector(
     calls="1 per 500 + 1 per disk",
     blind="Disks without bindings of their own; asynchronous replicas; members of groups and of identity pools; custom "
     "roles that cannot be read (their grants count as unknown); deny policies and access boundaries.",
-    events={"compute.disks.setIamPolicy": "shared", "compute.regionDisks.setIamPolicy": "shared"},
 )

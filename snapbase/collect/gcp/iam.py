@@ -72,9 +72,4 @@ COLLECTOR = Collector(
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
     "deny policies and access boundaries. A role may reach some kinds only: roles/viewer takes images, disks and Cloud "
     "SQL exports, but no snapshots.",
-    events={
-        "cloudresourcemanager.projects.setIamPolicy": "shared",
-        "SetIamPolicy": "shared",
-        "google.iam.admin.v1.UpdateRole": "shared",
-    },
 )

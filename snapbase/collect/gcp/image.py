@@ -51,12 +51,4 @@ COLLECTOR = Collector(
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
     "deny policies and access boundaries; "
     "exports of an image to a bucket.",
-    events={
-        "compute.images.insert": "created",
-        "compute.images.delete": "deleted",
-        "compute.images.setIamPolicy": "shared",
-        "compute.images.setLabels": "modified",
-        "compute.images.patch": "modified",
-        "compute.images.deprecate": "modified",
-    },
 )

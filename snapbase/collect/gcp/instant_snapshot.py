@@ -44,14 +44,4 @@ COLLECTOR = Collector(
     calls="1 per 500 + 1 per instant snapshot",
     blind="The disk's key, which encrypts them and is not named; members of groups and of identity pools; custom roles "
     "that cannot be read (their grants count as unknown); deny policies and access boundaries.",
-    events={
-        f"compute.{api}.{verb}": what
-        for api in ("instantSnapshots", "regionInstantSnapshots")
-        for verb, what in (
-            ("insert", "created"),
-            ("delete", "deleted"),
-            ("setIamPolicy", "shared"),
-            ("setLabels", "modified"),
-        )
-    },
 )

@@ -10,7 +10,7 @@ from snapbase.collect.gcp.errors import CallFailed, ListTruncated, Unread, miss
 from snapbase.collect.gcp.key_policies import RINGS, Key, KeyPolicies
 from snapbase.collect.gcp.resource import Api, Encryption, aggregated, instant, known, listed
 from snapbase.collect.gcp.session import Project
-from snapbase.model import Limits, Miss, Observation, Resource, ResourceType, Scope
+from snapbase.model import Limits, Miss, Observation, Outcome, Resource, ResourceType, Scope
 
 _GLOBAL = (
     (Api("SnapshotsClient", "snapshots"), "snapshot_encryption_key"),
@@ -21,16 +21,20 @@ _REGIONAL = Api("RegionSnapshotsClient", "regionSnapshots")
 _GONE = "NOT_FOUND"
 """Instead of a version's state: something is encrypted with a key that is not there."""
 
+_PASSING = (Outcome.THROTTLED, Outcome.FAILED)
+
 
 def _read(project: Project, scope: Scope) -> Iterator[Observation]:
     """Every key that something in the project names, whichever project it lies in; raises at the end if any of the
-    lists that name them, or of the policies that decide about them, could not be read completely."""
+    lists that name them, or of the policies that decide about them, could not be read completely. A key that could not
+    be read just now is left out, so that it stays what it was last; of one that we may not read it is said why."""
     missed: list[Miss] = []
     names = {name for found in _lists(project, scope.location, missed) for name in found}
     keys = filter(None, map(Key.of, sorted(names)))
     for seen, failures in project.runtime.map(partial(_observe, project), keys):
         missed.extend(failures)
-        yield seen
+        if all(each.outcome not in _PASSING for each in failures):
+            yield seen
     if missed:
         raise Unread(missed[0])
 
@@ -131,9 +135,4 @@ COLLECTOR = Collector(
     "the primary; members of groups and of identity pools; what roles under a condition and unreadable custom roles "
     "let in (it counts as unknown); deny policies and access boundaries.",
     shares=False,
-    events={
-        "SetIamPolicy": "who may use the key changed",
-        "DestroyCryptoKeyVersion": "a version is to be destroyed",
-        "UpdateCryptoKeyVersion": "a version was disabled or enabled",
-    },
 )

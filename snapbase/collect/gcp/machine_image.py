@@ -39,10 +39,4 @@ COLLECTOR = Collector(
     blind="Members of groups and of identity pools; custom roles that cannot be read (their grants count as unknown); "
     "deny policies and access boundaries; "
     "who may make a machine image of a running instance.",
-    events={
-        "compute.machineImages.insert": "created",
-        "compute.machineImages.delete": "deleted",
-        "compute.machineImages.setIamPolicy": "shared",
-        "compute.machineImages.setLabels": "modified",
-    },
 )

@@ -77,18 +77,4 @@ COLLECTOR = Collector(
     "deny policies and access boundaries; "
     "predefined roles that Google changed after the table of roles was made; "
     "anything in a project whose Compute Engine API is off.",
-    events={
-        "compute.snapshots.insert": "created",
-        "compute.snapshots.delete": "deleted",
-        "compute.snapshots.setIamPolicy": "shared",
-        "compute.snapshots.setLabels": "modified",
-        "compute.snapshots.updateKmsKey": "modified",
-        "compute.regionSnapshots.insert": "created",
-        "compute.regionSnapshots.delete": "deleted",
-        "compute.regionSnapshots.setIamPolicy": "shared",
-        "compute.regionSnapshots.setLabels": "modified",
-        "compute.regionSnapshots.updateKmsKey": "modified",
-        "compute.disks.createSnapshot": "created",
-        "ScheduledSnapshots": "created",
-    },
 )

@@ -67,9 +67,4 @@ COLLECTOR = Collector(
     calls="1 per 500",
     blind="Which disks a schedule is attached to; who may change it.",
     shares=False,
-    events={
-        "compute.resourcePolicies.insert": "created",
-        "compute.resourcePolicies.patch": "modified",
-        "compute.resourcePolicies.delete": "deleted",
-    },
 )

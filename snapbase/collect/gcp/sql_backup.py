@@ -62,10 +62,4 @@ COLLECTOR = Collector(
     blind="Exports to buckets, clones and restores into other projects while they happen. A backup has no policy of "
     "its own: who may take it home is bound to its project or above (gcp.iam).",
     shares=False,
-    events={
-        "cloudsql.backupRuns.create": "created",
-        "cloudsql.backupRuns.delete": "deleted",
-        "cloudsql.backups.create": "created",
-        "cloudsql.backups.delete": "deleted",
-    },
 )

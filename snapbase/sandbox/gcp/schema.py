@@ -24,10 +24,6 @@ class Method:
     query: frozenset[str]
     schemas: Mapping[str, Any]
 
-    @property
-    def is_compute(self) -> bool:
-        return self.id.startswith("compute.")
-
     def refused(self, body: Any) -> list[str]:
         """What is wrong with a request's body; empty if nothing."""
         return [] if self.request is None else list(violations(body, {"$ref": self.request}, self.schemas))

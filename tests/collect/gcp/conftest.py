@@ -4,6 +4,7 @@ import pytest
 
 from snapbase.sandbox.faults import Switchboard
 from snapbase.sandbox.gcp.server import GcpSandbox
+from tests.collect.gcp.keys import Vault
 from tests.collect.gcp.reader import Google
 
 
@@ -15,3 +16,8 @@ def google() -> Iterator[Google]:
     yield started
     started.runtime.close()
     sandbox.stop()
+
+
+@pytest.fixture
+def vault(google: Google) -> Vault:
+    return Vault(google)
