@@ -5,7 +5,7 @@ of grants that nobody touched.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -36,6 +36,8 @@ class Exposure:
     judgement: Judgement
     effect: Effect
     why: str = ""
+    last: Effect | None = None
+    """What it is worth if all that could not be read this time is what it was last; None: all was read."""
 
     @property
     def trust(self) -> TrustClass:
@@ -54,14 +56,21 @@ class Exposure:
 
 def expose(grant: Grant, state: State, guards: Mapping[str, State], trust: TrustList, *, on: date) -> Exposure:
     """What `grant` on `state` is worth behind `guards` (by uid), under `trust`, on a day."""
-    scope = state.scope
-    source = state.resource.source or ""
+    scope, resource = state.scope, state.resource
+    source = resource.source or ""
 
     def judged(principal: Principal, account: str = scope.account) -> Judgement:
         return trust.judge(principal, account=account, kind=scope.kind, on=on, source=source)
 
-    effect, why = _effect(grant, state, guards, on, lambda who, account: judged(who, account).trust)
-    return Exposure(grant, judged(grant.principal), effect, why)
+    def trusted(who: Principal, account: str) -> TrustClass:
+        return judged(who, account).trust
+
+    effect, why = _effect(grant, state, guards, on, trusted)
+    last = None
+    if effect == Effect.UNKNOWN and (unread := [guards[uid] for uid in resource.guards if _is_unread(guards.get(uid))]):
+        as_last = {each.resource.uid: replace(each, miss=None, unseen="") for each in unread}
+        last, _ = _effect(grant, state, {**guards, **as_last}, on, trusted)
+    return Exposure(grant, judged(grant.principal), effect, why, last)
 
 
 class Judge:
@@ -139,8 +148,12 @@ class Court:
 
 
 def is_worse(then: Exposure, now: Exposure) -> bool:
-    """A grant that is the same is news where its holder is trusted less, or where it works for a stranger by now."""
-    return now.trust.rank > then.trust.rank or (now.trust.foreign and now.effect.rank > then.effect.rank)
+    """A grant that is the same is news where its holder is trusted less, or where it works for a stranger by now.
+
+    That a guardrail could not be read is said of the guardrail once, and not of everything behind it.
+    """
+    risen = (now.last or now.effect).rank > (then.last or then.effect).rank
+    return now.trust.rank > then.trust.rank or (now.trust.foreign and risen)
 
 
 def admission(member: Principal, *, certain: bool = True) -> str:
@@ -161,26 +174,45 @@ def _effect(
         return Effect.LATENT, f"ended {grant.expires_at.date()}"
     verdicts = []
     resource = state.resource
+
+    def is_stranger(account: str) -> bool:
+        return trusted(Principal(PrincipalKind.ACCOUNT, account), state.scope.account).foreign
+
     if resource.limits is not None:
-        verdicts.append(_limited(principal, resource.limits, "its own settings"))
+        verdicts.append(_limited(principal, resource.limits, "its own settings", is_stranger))
     for uid in resource.guards:
         guard = guards.get(uid)
         if guard is None:
             if uid == resource.key:
                 verdicts.append((Effect.UNKNOWN, f"the policy of key {uid} was not read"))
         elif uid == resource.key and state.scope.cloud == Cloud.GCP:
-            verdicts.append(_unlocked(principal, state, guards, trusted))
+            verdicts.append(_as_seen(guard, _unlocked(principal, state, guards, trusted)))
         elif guard.resource.limits is not None:
-            verdicts.append(_limited(principal, guard.resource.limits, guard.resource.name or guard.resource.address))
+            name = guard.resource.name or guard.resource.address
+            verdicts.append(_as_seen(guard, _limited(principal, guard.resource.limits, name, is_stranger)))
     if grant.condition and grant.expires_at is None:
         verdicts.append((Effect.UNKNOWN, "under a condition"))
-    return min(verdicts, key=lambda verdict: verdict[0].rank, default=(Effect.EFFECTIVE, ""))
+    return min(verdicts, key=lambda verdict: (verdict[0].rank, not verdict[1]), default=(Effect.EFFECTIVE, ""))
 
 
-def _limited(principal: Principal, limits: Limits, name: str) -> tuple[Effect, str]:
+def _is_unread(guard: State | None) -> bool:
+    return guard is not None and bool(guard.miss or guard.unseen)
+
+
+def _as_seen(guard: State, verdict: tuple[Effect, str]) -> tuple[Effect, str]:
+    """What a guardrail held back when it was seen last, it may let through by now."""
+    effect, why = verdict
+    if effect == Effect.LATENT and guard.unseen:
+        return Effect.UNKNOWN, f"{why}, as it was last: {guard.unseen}"
+    return verdict
+
+
+def _limited(principal: Principal, limits: Limits, name: str, is_stranger: Callable[[str], bool]) -> tuple[Effect, str]:
     if principal.kind in limits.blocks:
         return Effect.LATENT, f"blocked by {name}"
     if limits.admits is not None and "*" not in limits.admits and principal.id not in limits.admits:
+        if principal.kind == PrincipalKind.PUBLIC and (among := next(filter(is_stranger, limits.admits), "")):
+            return Effect.EFFECTIVE, f"{name} lets in {among}"
         if limits.unknown or principal.kind not in (PrincipalKind.ACCOUNT, PrincipalKind.PUBLIC):
             return Effect.UNKNOWN, limits.unknown or f"cannot tell whether {name} lets it in"
         return Effect.LATENT, f"{name} does not let it in"
@@ -263,7 +295,7 @@ def _foot(principal: Principal, state: State, guards: Mapping[str, State], may_b
         above = guards.get(uid)
         if uid == state.resource.key:
             continue
-        if above is None or above.grants is None or above.miss is not None:
+        if above is None or above.grants is None or _is_unread(above):
             return f"the bindings of {uid} were not read"
         name = above.resource.name or above.resource.address
         holders = {held.principal for held in above.grants}

@@ -241,6 +241,9 @@ class State:
     """None: never read."""
     miss: Miss | None
     """Why the grants were not read the last time, if so; `grants` are then the last known ones."""
+    unseen: str = ""
+    """Of a guardrail or container: why it was not seen when it was looked for last, and since when; the rest is then
+    what it was last."""
 
 
 class RunState(StrEnum):
@@ -264,6 +267,8 @@ class Run:
     selection: str
     """What it was narrowed to; empty for everything configured."""
     config_digest: str
+    heard: int | None = None
+    """The number of the newest audit event that was kept by then; None where nobody noted it."""
 
 
 class BaselineScope(StrEnum):

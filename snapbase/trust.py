@@ -202,7 +202,12 @@ agents"). The name alone proves nothing: whoever has a project can call an accou
 _APPSPOT_ACCOUNT = re.compile(r"^([a-z][a-z0-9-]*)@appspot\.gserviceaccount\.com$")
 _WORKLOAD_ACCOUNT = re.compile(r"^([a-z][a-z0-9.:-]*)\.svc\.id\.goog\[")
 """A Kubernetes account of a GKE cluster: `project.svc.id.goog[namespace/account]`."""
-_POOL = re.compile(r"iam\.googleapis\.com/(?:projects|locations/[^/]+|organizations)/([^/]+)")
+_CONTAINED = re.compile(
+    r"(?:principal(?:Set)?:)?//[a-z]+\.googleapis\.com/(?:projects/|organizations/|(?=folders/))([^/]+(?:/\d+)?)"
+)
+"""Workload identity pools, all service accounts of a project, folder (`folders/NUMBER`) or organisation, and what a
+service itself runs there, by the number of what they lie in. A pool of a workforce does not say whose it is (IAM
+documentation, "Principal identifiers")."""
 
 
 @lru_cache(maxsize=4096)
@@ -228,7 +233,7 @@ def _home(principal: Principal) -> frozenset[str]:
         # Everyone whom the pool's identity provider lets in, whoever the pool belongs to.
         return frozenset()
     if kind == PrincipalKind.FEDERATED:
-        match = _POOL.search(key)
+        match = _CONTAINED.match(key)
         return frozenset({match[1]} if match else ())
     return frozenset()
 

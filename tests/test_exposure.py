@@ -1,10 +1,11 @@
 """What a grant is worth behind its guardrails: configured is not effective, and unread is not harmless."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from snapbase.exposure import Effect, admission, expose
+from snapbase.exposure import Effect, Exposure, admission, expose, is_worse
 from snapbase.model import (
     Access,
     Grant,
@@ -73,11 +74,62 @@ def test_a_key_that_was_not_read_leaves_the_effect_unknown() -> None:
     assert _effect(STRANGER, _state(key=KEY, guards=(KEY,))) == Effect.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("admits", "expected"),
+    [
+        ((SCOPE.account,), Effect.LATENT),
+        ((SCOPE.account, STRANGER.id), Effect.EFFECTIVE),
+    ],
+)
+def test_what_is_everybodys_works_for_the_stranger_whom_the_key_lets_in(
+    admits: tuple[str, ...], expected: Effect
+) -> None:
+    state = _state(key=KEY, guards=(KEY,))
+
+    assert _effect(EVERYONE, state, _guard(KEY, Limits(admits=admits))) == expected
+
+
 def test_block_public_access_holds_back_everyone_but_no_named_account() -> None:
     settings = _guard(SETTINGS, Limits(blocks=("public",)))
 
     assert _effect(EVERYONE, _state(guards=(SETTINGS,)), settings) == Effect.LATENT
     assert _effect(STRANGER, _state(guards=(SETTINGS,)), settings) == Effect.EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    ("limits", "others", "expected", "last"),
+    [
+        (Limits(blocks=("public",)), (), Effect.UNKNOWN, Effect.LATENT),
+        (Limits(), (), Effect.EFFECTIVE, None),
+        (Limits(unknown="a condition"), (), Effect.UNKNOWN, Effect.UNKNOWN),
+        (Limits(blocks=("public",)), (Limits(blocks=("public",)),), Effect.LATENT, None),
+    ],
+)
+def test_what_an_unseen_guardrail_held_back_is_unknown_and_says_since_when(
+    limits: Limits, others: tuple[Limits, ...], expected: Effect, last: Effect | None
+) -> None:
+    unseen = replace(_guard(SETTINGS, limits), unseen="not read since 2026-11-24 10:00 UTC: denied")
+    standing = {SETTINGS: unseen, **{f"other{n}": _guard(f"other{n}", each) for n, each in enumerate(others)}}
+    grant = Grant(EVERYONE, Access.READ, "ec2:createVolumePermission")
+
+    found = expose(grant, _state(guards=tuple(standing)), standing, TrustList(), on=DAY)
+
+    assert (found.effect, found.last) == (expected, last)
+    assert (SETTINGS in found.why and "since 2026-11-24" in found.why) == (last == Effect.LATENT)
+
+
+def test_that_a_guardrail_is_unread_makes_nothing_behind_it_worse_but_that_it_fell_does() -> None:
+    def public(limits: Limits, unseen: str = "") -> Exposure:
+        guard = replace(_guard(SETTINGS, limits), unseen=unseen)
+        grant = Grant(EVERYONE, Access.READ, "ec2:createVolumePermission")
+        return expose(grant, _state(guards=(SETTINGS,)), {SETTINGS: guard}, TrustList(), on=DAY)
+
+    blocked, unread = public(Limits(blocks=("public",))), public(Limits(blocks=("public",)), "not read since")
+
+    assert not is_worse(blocked, unread)
+    assert is_worse(unread, public(Limits()))
+    assert is_worse(unread, public(Limits(), "not read since"))
+    assert not is_worse(unread, blocked)
 
 
 def test_a_closed_network_holds_back_a_link() -> None:

@@ -16,10 +16,10 @@ from snapbase.vendors import names
 
 DAY = date(2026, 11, 25)
 TRUST = TrustList(
-    own=frozenset({"111122223333", "prod-data", "424242424242"}),
+    own=frozenset({"111122223333", "prod-data", "424242424242", "folders/777"}),
     members=frozenset({"444455556666"}),
     former=frozenset({"555566667777"}),
-    organizations=frozenset({"o-abcdefghij"}),
+    organizations=frozenset({"o-abcdefghij", "888"}),
     domains=frozenset({"corp.example"}),
     entries=(
         TrustedEntry("777788889999", "Acme", "backups", "2026-12-31"),
@@ -71,6 +71,28 @@ TRUST = TrustList(
         (
             PrincipalKind.FEDERATED,
             "//iam.googleapis.com/projects/424242424242/locations/global/workloadIdentityPools/p/*",
+            TrustClass.UNKNOWN,
+        ),
+        *(
+            (PrincipalKind.FEDERATED, f"principalSet://cloudresourcemanager.googleapis.com/{place}", expected)
+            for place, expected in (
+                ("projects/424242424242/type/ServiceAccount", TrustClass.ORG),
+                ("projects/424242424243/type/ServiceAccount", TrustClass.UNKNOWN),
+                ("folders/777/type/ServiceAccount", TrustClass.ORG),
+                ("folders/424242424242/type/ServiceAccount", TrustClass.UNKNOWN),
+                ("projects/777/type/ServiceAccount", TrustClass.UNKNOWN),
+                ("organizations/888/type/ServiceAccount", TrustClass.ORG),
+            )
+        ),
+        (
+            PrincipalKind.FEDERATED,
+            "principal://parametermanager.googleapis.com/projects/424242424242/uid/locations/global/parameters/p",
+            TrustClass.ORG,
+        ),
+        (
+            PrincipalKind.FEDERATED,
+            "principal://iam.googleapis.com/locations/global/workforcePools/evil/subject/"
+            "//iam.googleapis.com/projects/424242424242/x",
             TrustClass.UNKNOWN,
         ),
         (PrincipalKind.SERVICE_ACCOUNT, "prod-data.svc.id.goog[jobs/backup]", TrustClass.ORG),

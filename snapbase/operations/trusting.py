@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from snapbase.audit.log import audit_logs
-from snapbase.model import ANYWHERE, Aspect, Coverage, Json, Outcome, Run, State
+from snapbase.model import ANYWHERE, Aspect, Cloud, Coverage, Json, Outcome, Run, State
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.trust import TrustList, from_config
@@ -30,15 +30,20 @@ def trust_now(store: Store, config: Config, rev: int, previous: TrustList, told:
     members: set[str] = set()
     organizations = set(written.organizations)
     tenants = set(written.tenants)
+    left, last = _unlisted(store, config, rev), store.last_run()
+    left &= _unlisted(store, config, last.last_rev) if left and last else set()  # a list may lack one for a moment
     for state in told:
         facts = {**state.resource.attributes, **state.resource.facts}
         if state.scope.kind == _ORGANIZATIONS:
             members |= _texts(facts, "account_id")
             organizations |= _texts(facts, "organization_id")
+        elif state.scope.account in left:
+            left |= _texts(facts, "project_number")
         else:
             own |= _texts(facts, "project_id", "project_number", "subscription_id")
             tenants |= _texts(facts, "tenant_id")
-    former = (previous.members | previous.former) - members
+    own -= left
+    former = (previous.members | previous.former | left) - members
     if own & former:
         # What left is no account of ours because it was read once: only whoever lets us in still is.
         own -= former - _entered(store, rev)
@@ -64,6 +69,26 @@ def _entered(store: Store, rev: int) -> set[str]:
         for (scope, aspect), each in store.coverage_at(rev).items()
         if aspect == Aspect.LIST and each.outcome in listed and scope.kind not in (ANYWHERE, *logs)
     }
+
+
+def _unlisted(store: Store, config: Config, rev: int) -> set[str]:
+    """Subscriptions and projects that were there once and that their cloud did not list any more, as far as it was
+    asked for all: whoever took them over took them out of our sight, and nobody knows any more whose they are."""
+    # Where people write the list, one that is missing was taken from it.
+    listing = [Cloud.AZURE] if not any(entry.subscriptions for entry in config.azure) else []
+    listing += [Cloud.GCP] if not any(entry.projects for entry in config.gcp) else []
+    outcomes: dict[tuple[str, str], set[str]] = {}
+    shut, logs = set[tuple[str, str]](), {log.name for log in audit_logs()}
+    for (scope, aspect), each in store.coverage_at(rev).items():
+        if scope.cloud not in listing or aspect != Aspect.LIST or scope.kind in logs:
+            continue
+        if scope.kind != ANYWHERE:
+            outcomes.setdefault((scope.cloud, scope.account), set()).add(each.outcome)
+        elif not each.complete:
+            # Of a folder, or a whole cloud, nobody knows what it holds.
+            shut.add((scope.cloud, scope.account if "/" not in scope.account else ANYWHERE))
+    gone = {place for place, found in outcomes.items() if found == {Outcome.DISABLED}} - shut
+    return {account for cloud, account in gone if (cloud, ANYWHERE) not in shut}
 
 
 def _texts(facts: Mapping[str, Json], *names: str) -> set[str]:

@@ -223,13 +223,14 @@ def gaps(connection: Connection, rev: int) -> list[tuple[Coverage, int | None]]:
     shown = []
     for (scope, aspect), (each, run_id) in sorted(found.items(), key=lambda item: item[0]):
         listed = found.get((scope, Aspect.LIST))
-        hidden = aspect == Aspect.SHARING and listed is not None and listed[0].outcome not in _LISTED
+        hidden = aspect == Aspect.SHARING and listed is not None and listed[0].outcome not in LISTED
         if not each.complete and not hidden:
             shown.append((each, run_id))
     return shown
 
 
-_LISTED = (Outcome.COMPLETE, Outcome.PARTIAL)
+LISTED = (Outcome.COMPLETE, Outcome.PARTIAL)
+"""How a list was read that shows anything."""
 
 
 def known_scopes(connection: Connection) -> dict[Scope, int]:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from snapbase.errors import StaleReading
-from snapbase.model import ANYWHERE, Aspect, Coverage, Observation, Outcome, Reading, Scope
+from snapbase.model import ANYWHERE, Aspect, Coverage, Observation, Outcome, Reading, ResourceType, Scope
 from snapbase.store import codec, tables
+from snapbase.store.events import watermark
 from snapbase.store.history import chunks
 from snapbase.store.writer import Writer, next_id
 
@@ -21,6 +22,8 @@ _TOUCH = update(tables.scope_state).where(tables.scope_state.c.scope_id == bindp
 _COVERAGE = select(
     tables.coverage.c.id, tables.coverage.c.aspect, tables.coverage.c.outcome, tables.coverage.c.reason
 ).where(tables.coverage.c.scope_id == bindparam("scope"), tables.coverage.c.closed.is_(None))
+
+_FENCES = (ResourceType.GUARDRAIL, ResourceType.CONTAINER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ def record(connection: Connection, run_id: int, reading: Reading, at: str) -> Re
         # A scope without a state was never written to.
         known = known_rows(connection, scope_id, seen) if state is not None else {}
         _compare(writer, scope_id, known, seen, digests, gone=listed == Outcome.COMPLETE)
+        if listed == Outcome.PARTIAL:
+            unshown = {row.resource_id: row for uid, row in known.items() if uid not in seen and row.unread is None}
+            _miss_fences(connection, writer, unshown, reading.coverage)
     if whole and set_digest is None:
         set_digest = _set_digest(seen, digests)
     cover(connection, writer, scope_id, reading.coverage)
@@ -177,6 +183,19 @@ def _unread(writer: Writer, row: Known, observation: Observation, *, whole_aspec
         writer.unread(row.resource_id, miss.outcome, codec.clean(miss.reason))
 
 
+def _miss_fences(
+    connection: Connection, writer: Writer, unshown: Mapping[int, Known], coverage: Sequence[Coverage]
+) -> None:
+    """Says of each guardrail that a list did not show: what lies behind it is worth whatever it is by now."""
+    version, profile = tables.version.c, tables.profile.c
+    reason = next(each.reason for each in coverage if each.aspect == Aspect.LIST)
+    query = select(version.resource_id).join_from(tables.version, tables.profile, profile.id == version.profile_id)
+    for part in chunks(sorted(unshown)):
+        fences = query.where(version.resource_id.in_(part), version.closed.is_(None), profile.type.in_(_FENCES))
+        for row_id in connection.scalars(fences):
+            writer.unread(row_id, Outcome.PARTIAL, codec.clean(reason))
+
+
 def close_resource(writer: Writer, row: Known) -> None:
     if row.version_id is None:
         return
@@ -243,14 +262,18 @@ def cover(connection: Connection, writer: Writer, scope_id: int, found: Sequence
 
 
 def _cover_account(connection: Connection, writer: Writer, reading: Reading) -> None:
-    """An account that could not be entered: none of its known scopes was read either."""
+    """An account that could not be entered: none of its known scopes was read either.
+
+    But its audit logs, which a run may leave alone: what was last said of them stays, also which of their records will
+    never be read.
+    """
     failure = next(each for each in reading.coverage if each.aspect == Aspect.LIST)
     columns, coverage = tables.scope.c, tables.coverage
     query = (
         select(columns.id, coverage.c.aspect)
         .join_from(tables.scope, coverage, coverage.c.scope_id == columns.id)
         .where(columns.cloud == reading.scope.cloud, columns.account == reading.scope.account)
-        .where(columns.kind != ANYWHERE, coverage.c.closed.is_(None))
+        .where(columns.kind != ANYWHERE, columns.kind.not_in(select(watermark.c.log)), coverage.c.closed.is_(None))
     )
     for scope_id, aspect in connection.execute(query).all():
         cover(connection, writer, scope_id, [Coverage(reading.scope, aspect, failure.outcome, failure.reason)])

@@ -133,3 +133,38 @@ def test_the_holders_of_a_container_are_those_that_were_read_last(
 
     last = order[1] if read else HERE
     assert (found.scope, found.grants, found.miss) == (last, frozenset(held[last] or ()), None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "since"),
+    [
+        pytest.param([(HERE, COMPLETE, CLOSED)], "", id="read"),
+        pytest.param([(HERE, COMPLETE, CLOSED), (HERE, REFUSED, None)], "2026", id="its scope is denied"),
+        pytest.param([(HERE, COMPLETE, CLOSED), (HERE, PARTIAL, None)], "2026", id="left out by half a list"),
+        pytest.param([(HERE, COMPLETE, CLOSED), (HERE, PARTIAL, CLOSED)], "", id="shown by half a list"),
+        pytest.param(
+            [(HERE, COMPLETE, CLOSED), (HERE, PARTIAL, None), (HERE, REFUSED, None), (HERE, PARTIAL, CLOSED)],
+            "",
+            id="shown again",
+        ),
+        pytest.param([(THERE, COMPLETE, CLOSED), (HERE, COMPLETE, CLOSED), (HERE, REFUSED, None)], "", id="read there"),
+    ],
+)
+def test_a_guardrail_that_no_scope_could_see_this_time_says_so(store: Store, steps: list[Step], since: str) -> None:
+    _after(store, *steps)
+
+    found = store.guards(store.head(), {KEY})[KEY]
+
+    assert found.resource.limits == CLOSED
+    assert found.unseen.startswith(f"not read since {since}") if since else not found.unseen
+
+
+def test_since_when_a_guardrail_is_unseen_does_not_move_with_the_words_of_each_failure(store: Store) -> None:
+    _after(store, (HERE, COMPLETE, CLOSED), (HERE, REFUSED, None))
+    first = store.guards(store.head(), {KEY})[KEY].unseen
+    run = store.begin_run("", "", minute(60))
+    store.record(run, reading(HERE, 60, [], Outcome.THROTTLED))
+
+    again = store.guards(store.head(), {KEY})[KEY].unseen
+
+    assert (first.split(": ")[0], first != again) == (again.split(": ")[0], True)
