@@ -20,7 +20,7 @@ REGION = "global"
 """A subscription has one log for all regions."""
 _CATEGORIES = frozenset({"", "administrative", "write", "delete", "action"})
 """The last three are how the exports of log profiles, before diagnostic settings, called it."""
-_MACHINE = "microsoft.compute/virtualmachines"
+_MACHINES = ("microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets")
 _PLACES = ("time", "eventTimestamp", "resourceId", "correlationId")
 
 
@@ -109,7 +109,7 @@ def _weight(event: Event) -> int:
 
 def _is_bare(event: Event) -> bool:
     """A record of a machine that tells nothing of its disks."""
-    return event.action == Action.MOUNT and kind_of("".join(event.subjects[:1])) == _MACHINE
+    return event.action == Action.MOUNT and kind_of("".join(event.subjects[:1])) in _MACHINES
 
 
 def _event(record: Record, name: str, action: str, shape: Shape) -> Parsed:

@@ -23,6 +23,8 @@ class Shape(StrEnum):
     SHARING = "sharing"
     ENDPOINT = "endpoint"
     ROLE = "role"
+    KEPT = "kept"
+    """How long a snapshot cannot be deleted."""
     ELEVATION = "elevation"
     DELEGATION = "delegation"
     GUARD = "guard"
@@ -47,6 +49,8 @@ OPERATIONS: Final[Mapping[str, tuple[Action, Shape]]] = {
     f"{_COMPUTE}/snapshots/delete": (Action.DELETE, Shape.THING),
     f"{_COMPUTE}/snapshots/beginGetAccess/action": (Action.EXPORT, Shape.LINK),
     f"{_COMPUTE}/snapshots/endGetAccess/action": (Action.UNSHARE, Shape.LINK),
+    f"{_COMPUTE}/snapshots/updateImmutabilityPolicy/action": (Action.POLICY, Shape.KEPT),
+    f"{_COMPUTE}/snapshots/updateImmutabilityPolicyLock/action": (Action.POLICY, Shape.KEPT),
     f"{_COMPUTE}/disks/write": (Action.CREATE, Shape.DISK),
     f"{_COMPUTE}/disks/delete": (Action.DELETE, Shape.THING),
     f"{_COMPUTE}/disks/beginGetAccess/action": (Action.EXPORT, Shape.LINK),
@@ -68,6 +72,7 @@ OPERATIONS: Final[Mapping[str, tuple[Action, Shape]]] = {
     f"{_COMPUTE}/galleries/images/versions/delete": (Action.DELETE, Shape.THING),
     f"{_COMPUTE}/virtualMachines/write": (Action.MOUNT, Shape.MACHINE),
     f"{_COMPUTE}/virtualMachines/attachDetachDataDisks/action": (Action.MOUNT, Shape.MACHINE),
+    f"{_COMPUTE}/virtualMachineScaleSets/write": (Action.MOUNT, Shape.MACHINE),
     f"{_COMPUTE}/diskAccesses/write": (Action.POLICY, Shape.THING),
     f"{_COMPUTE}/diskAccesses/delete": (Action.POLICY, Shape.THING),
     f"{_COMPUTE}/diskAccesses/privateEndpointConnections/write": (Action.POLICY, Shape.ENDPOINT),

@@ -39,6 +39,11 @@ _COPIED = (
     f"{_COMPUTE}/restorepointcollections/restorepoints",
 )
 _RESTORED = (*_COPIED, f"{_COMPUTE}/restorepointcollections/restorepoints/diskrestorepoints")
+_IMAGES = (f"{_COMPUTE}/images", f"{_COMPUTE}/galleries/images", f"{_COMPUTE}/galleries/images/versions")
+_STARTED = (
+    "properties.storageProfile.imageReference.id",
+    "properties.virtualMachineProfile.storageProfile.imageReference.id",
+)
 _SOURCES = (
     "properties.creationData.sourceResourceId",
     "properties.creationData.galleryImageReference.id",
@@ -126,7 +131,7 @@ def _link(record: Record, action: str) -> Told:
 
 
 def _machine(record: Record, action: str) -> Told | None:
-    """A machine's disks: those made of a snapshot, and those that were there before."""
+    """A machine's disks: those made of a snapshot or an image, and those that were there before."""
     bodies = [each for each in (record.asked, record.answered) if each.parsed is not None]
     if not bodies:
         return Told(action, _named(record.resource))
@@ -142,9 +147,22 @@ def _machine(record: Record, action: str) -> Told | None:
                 attached[disk] = None
     if restored:
         return Told(Action.RESTORE, tuple(restored), next(iter(restored)), detail=f"a disk of {record.resource}")
+    if image := _image(record):
+        return Told(Action.RESTORE, (image,), image, detail=f"the image of {record.resource}")
     if attached:
         return Told(action, tuple(attached), next(iter(attached)), detail=f"to {record.resource}")
     return None
+
+
+def _image(record: Record) -> str:
+    """The image of one's own that machines are started from; a change of theirs repeats it without starting any.
+
+    What anybody offers, in the marketplace or in another's gallery, is named otherwise (Compute REST API,
+    ImageReference).
+    """
+    image = address(_first(record, *_STARTED))
+    changed = record.method != "PATCH" and _is_change(record)
+    return image if kind_of(image) in _IMAGES and not changed else ""
 
 
 def _disks(body: Body) -> list[Mapping[str, Any]]:
@@ -152,6 +170,15 @@ def _disks(body: Body) -> list[Mapping[str, Any]]:
     more = (body.find("properties.storageProfile.dataDisks"), body.find("dataDisksToAttach"))
     found = [each for listed in more for each in items(listed)]
     return [*([system] if isinstance(system, dict) else []), *found][:_KEPT]
+
+
+def _kept(record: Record, action: str) -> Told:
+    """None at all ends what kept it (Az.Compute, Remove-AzSnapshotImmutabilityPolicy)."""
+    found = (record.asked.find(f"{place}immutabilityDurationDays") for place in ("", "properties."))
+    days = next((each for each in found if isinstance(each, int) and not isinstance(each, bool)), None)
+    kept = record.asked.text("type", "properties.type")
+    detail = _words((f"immutability {kept}" if kept else "", f"for {days} days" if days is not None else ""))
+    return Told(Action.INHIBIT if days == 0 else action, _named(record.resource), detail=detail)
 
 
 def _gallery(record: Record, action: str) -> Told:
@@ -285,6 +312,7 @@ READERS: Mapping[Shape, Callable[[Record, str], Told | None]] = {
     Shape.DISK: _disk,
     Shape.LINK: _link,
     Shape.MACHINE: _machine,
+    Shape.KEPT: _kept,
     Shape.GALLERY: _gallery,
     Shape.SHARING: _sharing,
     Shape.ENDPOINT: _endpoint,

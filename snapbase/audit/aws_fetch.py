@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from snapbase.audit.cloudtrail import AUDIT_LOG
 from snapbase.audit.files import UNREAD, read_stream, unpack
-from snapbase.audit.log import Broken, Fetched, Source
+from snapbase.audit.log import OVERLAP, Broken, Fetched, Source
 from snapbase.event import Event
 from snapbase.model import Miss, Outcome
 
@@ -29,8 +29,6 @@ Judge = Callable[[Exception], Miss | None]
 
 PERMISSIONS: Final = ("cloudtrail:LookupEvents", "s3:ListBucket", "s3:GetObject", "kms:Decrypt")
 """The last where the trail's objects are encrypted with a key of the customer's."""
-OVERLAP: Final = timedelta(minutes=30)
-"""Asked for again before the watermark: records come up to 15 minutes late as a rule."""
 HISTORY: Final = timedelta(days=90)
 LOOKUPS_PER_SECOND: Final = 2.0
 LISTINGS: Final = (

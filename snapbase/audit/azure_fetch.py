@@ -12,14 +12,12 @@ from urllib.parse import quote
 
 from snapbase.audit import activity_log  # not its AUDIT_LOG: whatever module has one is a log
 from snapbase.audit.activity_names import PROVIDERS
-from snapbase.audit.log import Broken, Fetched, Source
+from snapbase.audit.log import OVERLAP, Broken, Fetched, Source
 from snapbase.event import Event, Result
 from snapbase.model import Miss, Outcome
 
 OPERATION = "Microsoft.Insights/eventtypes/values/read"
 VERSION = "2015-04-01"
-OVERLAP = timedelta(hours=1)
-"""How far behind its watermark a log is read again: records come 20 minutes late, and long operations end late."""
 HISTORY = timedelta(days=90) - timedelta(minutes=5)
 """The log keeps 90 days, and refuses a question that begins earlier; the rest is for clocks that disagree."""
 WINDOW = timedelta(days=1)

@@ -27,6 +27,7 @@ from snapbase.audit.cloudtrail_shape import (
     permission,
     policy,
     region_setting,
+    succeeded,
     switched,
     told,
     words,
@@ -132,7 +133,7 @@ _EC2: dict[str, Row] = {
     "DeleteSnapshot": Row(Action.DELETE, _SNAPSHOT),
     "DeregisterImage": Row(
         Action.DELETE,
-        both(_IMAGE, ec2("snapshot", answered("snapshotId"))),
+        both(_IMAGE, ec2("snapshot", succeeded("snapshotId"))),
         tell=words("deleteAssociatedSnapshots"),
     ),
     "DisableImage": Row(Action.MODIFY, _IMAGE),

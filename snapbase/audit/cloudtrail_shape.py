@@ -1,6 +1,6 @@
 """How a CloudTrail event is read into an `Event`: the words that the table of event names is written in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,25 @@ def answered(*names: str) -> Find:
     """Every name of that sort in the response."""
     low = tuple(each.lower() for each in names)
     return lambda record: ids(record.response, *low)
+
+
+def succeeded(name: str) -> Find:
+    """Every name of that sort in the response whose own return code says so: DeregisterImage lists as well what stays,
+    for another image's or a permission's sake (EC2 API reference, DeleteSnapshotReturnCode)."""
+    return lambda record: tuple(dict.fromkeys(_succeeded(record.response, name.lower(), 0)))
+
+
+def _succeeded(given: Any, name: str, depth: int) -> Iterator[str]:
+    if depth > _DEPTH:
+        return
+    if isinstance(given, dict) and (code := text(get(given, "returnCode"))):
+        yield from ids(given, name) if code.lower() == "success" else ()
+    elif isinstance(given, dict | list):
+        for each in given.values() if isinstance(given, dict) else given[:MOST]:
+            yield from _succeeded(each, name, depth + 1)
+
+
+_DEPTH = 8
 
 
 def told(*paths: str) -> Find:

@@ -6,20 +6,18 @@ Source: logging.v2 discovery, `entries.list`; Cloud Logging, "Logging query lang
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from snapbase.audit.gcp_audit import AUDIT_LOG
 from snapbase.audit.gcp_names import SERVICES, method_pattern
-from snapbase.audit.log import Broken, Fetched, Source
+from snapbase.audit.log import OVERLAP, Broken, Fetched, Source
 from snapbase.event import Event, Result
 from snapbase.model import Miss, Outcome
 
 OPERATION = "logging.entries.list"
 PERMISSIONS = ("logging.logEntries.list", "logging.privateLogEntries.list")
 """The second is for Data Access logs alone; without it they are left out of the answer."""
-OVERLAP = timedelta(minutes=15)
-"""How far behind its watermark a log is read again: entries may come late, and long operations end late."""
 PAGE = 1000
 """Entries on a page, at most."""
 PAGES = 20

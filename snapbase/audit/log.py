@@ -8,12 +8,18 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from snapbase.event import Event
 from snapbase.model import Miss
+
+OVERLAP: Final = timedelta(hours=2)
+"""How far behind its watermark a cloud's own log is read again, for nobody promises how late a record may come:
+CloudTrail's "typically within an average of about 5 minutes", not guaranteed (CloudTrail User Guide); Azure's Activity
+Log 3 to 20 minutes (Azure Monitor, "Log data ingestion time"); Google says nothing. Long operations end late, too. More
+would cost CloudTrail's event history, which answers two requests a second, more than the hour since the last run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snapbase.audit.attribute import attribute, names
 from snapbase.audit.files import read_file
-from snapbase.audit.log import AuditLog, Broken, Fetched, audit_logs
+from snapbase.audit.log import OVERLAP, AuditLog, Broken, Fetched, audit_logs
 from snapbase.collect import engine
 from snapbase.collect.runtime import Runtime
 from snapbase.diff import Change, ChangeType
@@ -29,6 +29,8 @@ _BATCH = 5_000
 _GLOBAL = "global"
 FIRST = timedelta(days=1)
 """How far back a log is read the first time."""
+_RECENT = timedelta(minutes=30)
+"""How far behind its mark a log is polled again: what comes later than that, the next `fetch` finds."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,11 @@ class Taken:
     """Sources that could not be read to the end, and why."""
     logs: dict[Scope, Miss | None] = field(default_factory=dict)
     """Every log that was asked for, as a scope, and what was missed of it."""
+
+    @property
+    def holes(self) -> set[Scope]:
+        """Logs that were asked for and not read as they should be."""
+        return {scope for scope, miss in self.logs.items() if miss is not None} | set(self.undigested)
 
 
 def import_files(store: Store, config: Config, paths: Iterable[Path]) -> Taken:
@@ -152,10 +159,19 @@ def _unasked(
     holes: Mapping[Scope, Miss],
 ) -> None:
     """Logs that were read once and could not even be asked now: they must not stay complete."""
+    for scope in _known(store, selection) - set(asked):
+        _cover(store, run_id, scope, at, beside(miss, holes.get(scope)))
+
+
+def leave_out(store: Store, run_id: int, selection: engine.Selection) -> None:
+    """Logs that were read once and that a run does not ask, because `[audit] enabled` says so: as what `skip` names."""
+    for scope in _known(store, selection):
+        _cover(store, run_id, scope, datetime.now(UTC), None, SKIPPED)
+
+
+def _known(store: Store, selection: engine.Selection) -> set[Scope]:
     logs = {log.name for log in audit_logs()}
-    for scope in store.known_scopes():
-        if scope.kind in logs and scope not in asked and selection.takes(scope):
-            _cover(store, run_id, scope, at, beside(miss, holes.get(scope)))
+    return {scope for scope in store.known_scopes() if scope.kind in logs and selection.takes(scope)}
 
 
 def _tells_of(log: Scope, places: Collection[Scope]) -> bool:
@@ -177,7 +193,8 @@ def poll(
     runtime = Runtime(threads=config.collect.threads, stop=stop, give_up_after=config.collect.give_up_after)
     try:
         jobs = _jobs(config, engine.Selection(), stored, until, runtime, {}, set(), changes=True)
-        asked = (replace(job, since=marks.get(job.scope, job.since)) for job in jobs if job.scope not in skip)
+        nearer = OVERLAP - _RECENT
+        asked = (replace(job, since=marks.get(job.scope, job.since) + nearer) for job in jobs if job.scope not in skip)
         for job, stretches in runtime.map(_read, asked):
             if _take(store, taken, job, stretches, oldest, mark=False) is None:
                 marks[job.scope] = until

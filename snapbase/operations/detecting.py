@@ -105,9 +105,13 @@ def _timeline(
 ) -> tuple[Timeline, datetime]:
     """Also from when on events should be judged, which may be longer ago than they are."""
     accepted, held = pinned
-    wanted = _begin(store, against, at)
-    begin = max(wanted, at - timedelta(days=tuning.days))
-    back = store.named_events(held)
+    wanted, heard = _begin(store, against, at)
+    oldest = at - timedelta(days=tuning.days)
+    begin = max(wanted, oldest)
+    unheard = store.telling_events(oldest, begin, after=heard) if heard is not None else ()
+    late = {key_of(each): each for each in unheard if key_of(each) not in accepted}
+    back = [*store.named_events(held - late.keys()), *late.values()]
+    held |= late.keys()
     start = min([begin, *(each.at for each in back)]) - tuning.window
     events = {key_of(each): each for each in (*store.telling_events(start, at), *back)}
     # Whoever did what was held back is judged by what was known then, else it would be a habit by now.
@@ -130,18 +134,21 @@ def _habits(store: Store, until: datetime) -> dict[tuple[str, str, str], Habit]:
     return {key: Habit(hours) for key, hours in store.habits(until - HISTORY, until).items()}
 
 
-def _begin(store: Store, against: "Against", at: datetime) -> datetime:
-    """The end of the approved run, not the approval: what happened between the two nobody reviewed."""
+def _begin(store: Store, against: "Against", at: datetime) -> tuple[datetime, int | None]:
+    """The end of the approved run, not the approval: what happened between the two nobody reviewed.
+
+    Also the number of the newest event that was known by then: one with a higher number is news, however old it is.
+    """
     if against.first:
-        return at - FIRST
+        return at - FIRST, None
     if against.baseline is None:
-        return against.at
+        return against.at, None
     # Only of what counts: runs that saw no change share one revision, also with an approval that was taken back.
     whole = in_force([line for line in store.baselines() if against.up_to is None or line.id <= against.up_to])[0]
     if whole.scope != BaselineScope.WHOLE:
-        return against.at - LATE
+        return against.at - LATE, None
     run = store.run(whole.run_id)
-    return min(against.at, run.finished_at or run.started_at) - LATE
+    return min(against.at, run.finished_at or run.started_at) - LATE, run.heard
 
 
 def _pinned(pins: Iterable[Pin], at: datetime) -> tuple[frozenset[EventKey], frozenset[EventKey]]:
@@ -176,7 +183,9 @@ def still_late(
     subjects = [subject for each in findings for subject, entry in each.covers if entry == ENTRY]
     wanted = {key: subject for subject in (*accepted, *subjects) if (key := key_in(subject))}
     since = (run.finished_at or run.started_at) - LATE
-    late = sorted(wanted[key_of(each)] for each in store.named_events(wanted.keys()) if each.at > since)
+    unheard = [] if run.heard is None else store.named_events(wanted.keys(), after=run.heard)
+    again = {key_of(each) for each in store.named_events(wanted.keys()) if each.at > since} | set(map(key_of, unheard))
+    late = sorted(wanted[key] for key in again)
     return [
         Pin(each, ENTRY, run.last_rev, run.trust_id, accepted[each].approval if each in accepted else approval)
         for each in late

@@ -48,7 +48,7 @@ def _trail(
     if entry.trail:
         bucket, _, prefix = entry.trail.removeprefix("s3://").partition("/")
         where = Trail(bucket, prefix, entry.trail_organization or "")
-        ask = region.clients.reader("s3", entry.home_region)
+        ask = region.clients.reader("s3", region.clients.home)
         return trail(ask, where, account, location, since=since, until=until)
     # An endpoint of one's own has no such limit; if it has, the limiter finds out.
     pace = None if entry.endpoint else LOOKUPS_PER_SECOND

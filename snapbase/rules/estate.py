@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -76,8 +76,8 @@ class Known:
 
     kind: str
     resource: Resource
-    ever: frozenset[Principal] = frozenset()
-    """Everybody whose grant on it any run saw."""
+    ever: frozenset[tuple[Principal, datetime, datetime | None]] = frozenset()
+    """Everybody whose grant on it any run saw, from which run to which it was not any more, if that was."""
     approved: frozenset[Principal] = frozenset()
     """Everybody who may use it by approval."""
     rotated: bool = False

@@ -76,9 +76,11 @@ def _end_of(share: Share, timeline: Timeline) -> Event | None:
     return min(filter(None, ends), key=lambda each: (each.at, each.id), default=None)
 
 
-def was_seen(share: Share, estate: Estate) -> bool:
-    """Whether any run of the inventory saw the grant."""
-    return any(each.known and _among(share.principal, each.known.ever) for each in estate.facts(share.event))
+def was_seen(share: Share, end: Event, estate: Estate) -> bool:
+    """Whether any run of the inventory saw the grant in the time from a share to its end."""
+    spans = [span for each in estate.facts(share.event) if each.known for span in each.known.ever]
+    meanwhile = [who for who, since, until in spans if since <= end.at and (until is None or until > share.event.at)]
+    return _among(share.principal, meanwhile)
 
 
 def _among(principal: Principal, some: Collection[Principal]) -> bool:

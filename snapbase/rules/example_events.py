@@ -109,6 +109,9 @@ def used_to(action: Action, actor: Actor = EVE, hours: tuple[int, ...] = (1, 2, 
 
 
 def known(address: str = SNAPSHOT, **fields: Any) -> Known:
+    """`ever`: who was seen to hold it since the day before what was approved, `until` so many minutes after that."""
+    until = BEGIN + timedelta(minutes=fields.pop("until")) if "until" in fields else None
+    fields["ever"] = frozenset((each, BEGIN - timedelta(days=1), until) for each in fields.get("ever", ()))
     more = {name: fields.pop(name) for name in ("ever", "approved", "rotated") if name in fields}
     resource = Resource(**{"uid": address, "address": address, "name": "orders-db", "source": "vol-1", **fields})
     return Known("aws.ec2.snapshot", resource, **more)

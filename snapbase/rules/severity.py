@@ -51,12 +51,12 @@ def holder(exposure: Exposure) -> str:
 
 
 def effect_words(exposure: Exposure) -> str:
-    """Why it does not work yet, or cannot be told; empty where it simply works."""
+    """Why it does not work yet, cannot be told, or works for some; empty where it simply works."""
     if exposure.effect == Effect.LATENT:
         return f"Configured but not usable now: {exposure.why}."
     if exposure.effect == Effect.UNKNOWN:
         return f"Whether it works is unknown: {exposure.why}."
-    return ""
+    return f"It works: {exposure.why}." if exposure.why else ""
 
 
 def expiry_words(exposure: Exposure) -> str:

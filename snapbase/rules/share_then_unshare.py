@@ -30,7 +30,7 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
             if end.action == Action.DELETE or end.at - share.event.at > estate.tuning.window:
                 continue
             fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
-            if fresh and was_seen(share, estate):
+            if fresh and was_seen(share, end, estate):
                 yield taken_back(share, end, estate)
 
 
@@ -58,6 +58,7 @@ def taken_back(share: Share, end: Event, estate: Estate, *, unseen: bool = False
 
 _SEEN = estate(known(ever=frozenset({STRANGER})))
 _SHARED, _BACK = did(Action.SHARE, 1), did(Action.UNSHARE, 2)
+_BEFORE = estate(known(ever=frozenset({STRANGER}), until=-60))
 _TO_PARTNER = (Principal(PrincipalKind.ACCOUNT, PARTNER),)
 
 DETECTION = Detection(
@@ -82,6 +83,7 @@ DETECTION = Detection(
         case("with a partner", line(did(Action.SHARE, 1, targets=_TO_PARTNER), did(Action.UNSHARE, 2)), None, _SEEN),
         case("GuardDuty", line(did(Action.SHARE, 1, GUARDDUTY), did(Action.UNSHARE, 2, GUARDDUTY)), None, _SEEN),
         case("after days", line(_SHARED, did(Action.UNSHARE, 3000)), None, _SEEN),
+        case("a run saw only an earlier one", line(_SHARED, _BACK), None, _BEFORE),
         case("no run saw it: another rule", line(_SHARED, _BACK), None),
     ),
 )  # fmt: skip

@@ -53,7 +53,8 @@ class Timeline:
     accepted: frozenset[EventKey] = frozenset()
     """Events that somebody approved: they are history, and no news."""
     held: frozenset[EventKey] = frozenset()
-    """Events from before `begin` that somebody held back when the rest was approved: still news."""
+    """Events from before `begin` that somebody held back when the rest was approved, or that no log had told by then:
+    still news."""
 
     def is_fresh(self, event: Event) -> bool:
         key = key_of(event)

@@ -28,7 +28,7 @@ def _detect(timeline: Timeline, estate: Estate) -> Iterator[Sighting]:
     for each in foreign_shares(timeline, estate):
         for share, end in ends_of(each, timeline):
             fresh = timeline.is_fresh(share.event) or timeline.is_fresh(end)
-            if fresh and not was_seen(share, estate):
+            if fresh and not was_seen(share, end, estate):
                 yield taken_back(share, end, estate, unseen=True)
 
 
@@ -38,6 +38,7 @@ _POLICY = did(Action.POLICY, 1, name="backup:PutBackupVaultAccessPolicy", target
 _OVERWRITTEN = did(Action.POLICY, 9, name="backup:PutBackupVaultAccessPolicy")
 _PERSON = (Principal(PrincipalKind.USER, "0b5fe924-0000-4000-8000-0000000000ee"),)
 _ROLE, _ROLE_BACK = did(Action.SHARE, 1, targets=_PERSON), did(Action.UNSHARE, 60, targets=_PERSON)
+_BEFORE = estate(known(ever=frozenset({STRANGER}), until=-60))
 _HOUSE = replace(estate(), directory=frozenset(each.id for each in _PERSON))
 
 DETECTION = Detection(
@@ -63,6 +64,7 @@ DETECTION = Detection(
         case("still open: the inventory's", line(_SHARED), None),
         case("the un-share failed", line(_SHARED, failed(_BACK)), None),
         case("a run saw it: another rule", line(_SHARED, _BACK), None, estate(known(ever=frozenset({STRANGER})))),
+        case("a run saw an earlier one", line(_SHARED, did(Action.UNSHARE, 3000)), Severity.CRITICAL, _BEFORE),
         case("approved", line(_SHARED, _BACK), None, estate(known(approved=frozenset({STRANGER})))),
         case("GuardDuty", line(did(Action.SHARE, 1, GUARDDUTY), did(Action.DELETE, 2, GUARDDUTY)), None),
         case("accepted", line(_SHARED, _BACK, accepted=frozenset({("aws", _SHARED.id), ("aws", _BACK.id)})), None),

@@ -61,6 +61,8 @@ watermark = Table(
 )
 
 _IN = 500
+_SUCCEEDED = event.c.body.contains(f'"result":"{Result.SUCCEEDED}"', autoescape=True)
+"""Of a body's canonical JSON; quotes within values are escaped, so that no value can look like it."""
 
 
 def add(connection: Connection, found: Iterable[Event], since: datetime | None = None) -> int:
@@ -70,13 +72,20 @@ def add(connection: Connection, found: Iterable[Event], since: datetime | None =
     """
     latest = {(each.cloud, codec.clean(each.id)): each for each in found}
     known = _known(connection, list(latest))
+    unsettled = _unsettled(connection, known.values())
+    again = [key for key, row in known.items() if row in unsettled and _succeeds(unsettled[row], latest[key])]
+    if again:
+        tried = [latest.pop(key) for key in again]
+        latest |= {(each.cloud, codec.clean(each.id)): each for each in map(_apart, tried)}
+        known = _known(connection, list(latest))
     number = next_id(connection, event)
     rows: list[Row] = []
     subjects: list[Row] = []
     for key, each in latest.items():
         row = known.get(key)
         if row is not None:
-            _finish(connection, row, each)
+            if row in unsettled:
+                _finish(connection, row, unsettled[row], each)
             continue
         if since is not None and each.at < since:
             continue
@@ -100,9 +109,28 @@ def _known(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tupl
     return found
 
 
-def _finish(connection: Connection, row: int, each: Event) -> None:
+def _unsettled(connection: Connection, rows: Collection[int]) -> dict[int, Event]:
+    """Of some rows, the events that have not succeeded, or not yet."""
+    found: dict[int, Event] = {}
+    ids = sorted(rows)
+    for start in range(0, len(ids), _IN):
+        query = select(event.c.id, event.c.body).where(event.c.id.in_(ids[start : start + _IN]), ~_SUCCEEDED)
+        found |= {row: from_body(body) for row, body in connection.execute(query)}
+    return found
+
+
+def _succeeds(kept: Event, each: Event) -> bool:
+    """Whether a call succeeded under the id of one that did not."""
+    return kept.result in (Result.DENIED, Result.FAILED) and each.result == Result.SUCCEEDED
+
+
+def _apart(each: Event) -> Event:
+    """Callers choose the id in some logs: somebody may have judged, and approved, that it failed."""
+    return replace(each, id=f"{each.id}/succeeded")
+
+
+def _finish(connection: Connection, row: int, kept: Event, each: Event) -> None:
     """An operation that had only begun when it was read first has an outcome now."""
-    kept = from_body(connection.execute(select(event.c.body).where(event.c.id == row)).scalar_one())
     if kept.result != Result.STARTED or each.result == Result.STARTED:
         return
     # The end of an operation may say less than its beginning: what it leaves out stays.

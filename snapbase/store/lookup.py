@@ -19,8 +19,8 @@ class Met:
 
     state: State
     """As last seen; its grants are left out."""
-    ever: frozenset[Principal]
-    """Everybody whose grant was ever seen."""
+    ever: frozenset[tuple[Principal, datetime, datetime | None]]
+    """Everybody whose grant was ever seen, from the start of a run to that of the one which saw it gone, if any did."""
     then: frozenset[Principal]
     """Everybody who held a grant as of the earlier revision."""
 
@@ -31,7 +31,7 @@ def met(connection: Connection, cloud: str, addresses: Collection[str], then: in
     for part in chunks(sorted({codec.clean(each) for each in addresses})):
         states = _last_states(connection, cloud, part, rev)
         ids = {row_id: address for address, (row_ids, _) in states.items() for row_id in row_ids}
-        ever = _holders(connection, ids, tables.grant.c.opened <= rev)
+        ever = _spans(connection, ids, rev)
         held = _holders(connection, ids, alive(tables.grant, then))
         for address, (_, state) in states.items():
             found[address] = Met(state, frozenset(ever.get(address, ())), frozenset(held.get(address, ())))
@@ -83,6 +83,28 @@ def _holders(connection: Connection, ids: dict[int, str], when: ColumnElement[bo
     return found
 
 
+def _spans(
+    connection: Connection, ids: dict[int, str], rev: int
+) -> dict[str, set[tuple[Principal, datetime, datetime | None]]]:
+    grant, principal = tables.grant, tables.principal
+    opened, closed, first, last = (each.alias() for each in (tables.rev, tables.rev, tables.run, tables.run))
+    query = (
+        select(grant.c.resource_id, principal.c.kind, principal.c.key, first.c.started_at, last.c.started_at)
+        .join_from(grant, principal, principal.c.id == grant.c.principal_id)
+        .join(opened, opened.c.id == grant.c.opened)
+        .join(first, first.c.id == opened.c.run_id)
+        .outerjoin(closed, and_(closed.c.id == grant.c.closed, closed.c.id <= rev))
+        .outerjoin(last, last.c.id == closed.c.run_id)
+        .where(grant.c.opened <= rev)
+    )
+    found: dict[str, set[tuple[Principal, datetime, datetime | None]]] = {}
+    for part in chunks(sorted(ids)):
+        for row_id, kind, key, since, until in connection.execute(query.where(grant.c.resource_id.in_(part))):
+            span = (Principal(kind, key), codec.moment(since), codec.optional_moment(until))
+            found.setdefault(ids[row_id], set()).add(span)
+    return found
+
+
 _IDLESS = event.c.body.contains('"ids":0,', autoescape=True)
 """Of a body's canonical JSON; quotes within values are escaped, so that no value can look like it."""
 _DONE = or_(
@@ -92,18 +114,24 @@ _DONE = or_(
 _TELLING = or_(event.c.action != Action.ENUMERATE, _IDLESS)
 
 
-def telling(connection: Connection, since: datetime, until: datetime) -> Iterator[Event]:
-    """As `events.between`, without the listings that name ids, of which there are most: polling tells nothing."""
+def telling(connection: Connection, since: datetime, until: datetime, after: int | None = None) -> Iterator[Event]:
+    """As `events.between`, without the listings that name ids, of which there are most: polling tells nothing.
+
+    `after`: only what was kept after the event of that number.
+    """
     query = select(event.c.body).where(event.c.at > codec.stamp(since), event.c.at <= codec.stamp(until), _TELLING)
+    if after is not None:
+        query = query.where(event.c.id > after)
     for (body,) in connection.execute(query.order_by(event.c.at, event.c.cloud, event.c.event_id)):
         yield from_body(body)
 
 
-def named(connection: Connection, keys: Collection[tuple[str, str]]) -> list[Event]:
-    """The events of some clouds with some ids, those that are still kept."""
+def named(connection: Connection, keys: Collection[tuple[str, str]], after: int = 0) -> list[Event]:
+    """The events of some clouds with some ids, those that are still kept; `after`: as for `telling`."""
     found = []
     for part in chunks(sorted({event_id for _, event_id in keys})):
-        query = select(event.c.cloud, event.c.event_id, event.c.body).where(event.c.event_id.in_(part))
+        query = select(event.c.cloud, event.c.event_id, event.c.body)
+        query = query.where(event.c.event_id.in_(part), event.c.id > after)
         found += [from_body(body) for cloud, key, body in connection.execute(query) if (cloud, key) in keys]
     return found
 

@@ -36,7 +36,8 @@ _PATIENCE = "1s"
 """How long pruning waits for readers, and others for it."""
 _LOCK_NOT_AVAILABLE = "55P03"
 """https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-_EVER = datetime.min.replace(tzinfo=UTC)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""Before every moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _horizon(connection: Connection, before: str) -> tuple[Horizon | None, int |
     rev = connection.execute(over.order_by(run.id.desc()).limit(1)).scalar() or 0
     held_by, last = None, horizon.read(connection)
     base, _ = baselines.effective(connection, None)
-    if base is not None and 0 < base.rev < rev and cohorts.approved(connection, _EVER, None).cohorts:
+    if base is not None and 0 < base.rev < rev and cohorts.approved(connection, BEGINNING, None).cohorts:
         # Rotation is judged by everything that came and went since what the next run is compared with.
         rev, held_by = base.rev, base.id
     if last is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from snapbase.errors import NotFound
 from snapbase.model import Outcome, Run, RunState
-from snapbase.store import codec, horizon, tables
+from snapbase.store import codec, horizon, lookup, tables
 from snapbase.store.writer import head, next_id
 
 _MOST = 2**63 - 1
@@ -32,6 +32,7 @@ def begin(connection: Connection, selection: str, config_digest: str, at: str) -
 def end(connection: Connection, run_id: int, state: RunState, trust_id: int | None, at: str) -> Run:
     columns = tables.run.c
     values = {"state": state, "finished_at": at, "last_rev": head(connection), "trust_id": trust_id}
+    values["heard"] = lookup.newest(connection)
     connection.execute(update(tables.run).where(columns.id == run_id).values(**values))
     return one(connection, run_id)
 
@@ -102,4 +103,5 @@ def _run(row: Mapping[str, Any] | RowMapping) -> Run:
         trust_id=row["trust_id"],
         selection=row["selection"],
         config_digest=row["config_digest"],
+        heard=row["heard"],
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from snapbase.errors import SchemaError
 from snapbase.store.database import connect, show, words, writing
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in migrations/versions; a test holds it to that."""
 
 

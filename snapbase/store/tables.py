@@ -58,6 +58,7 @@ run = Table(
     Column("finished_at", Text),
     Column("last_rev", Id, nullable=False),
     _ref("trust", nullable=True),
+    Column("heard", Id),
 )
 
 scope = Table(

@@ -21,6 +21,7 @@ from tests.audit.activity_records import (
     BACKUP,
     CASES,
     CLI,
+    COMPUTE,
     DISK,
     ELSEWHERE,
     GALLERY,
@@ -135,6 +136,61 @@ def test_a_body_that_was_cut_off_still_tells_its_source() -> None:
 
 def test_a_machine_that_gets_no_disk_is_of_no_concern() -> None:
     assert AUDIT_LOG.parse(portal("Microsoft.Compute/virtualMachines/write", MACHINE, asked=disks())) is None
+
+
+OWN_IMAGE = f"{GALLERY}/images/web/versions/1.0.0"
+
+
+def _from_image(image: dict[str, Any], **more: Any) -> dict[str, Any]:
+    profile = {"storageProfile": {"imageReference": image, "osDisk": {"createOption": "FromImage"}}}
+    return {"properties": {**profile, "virtualMachineProfile": profile, **more}}
+
+
+@pytest.mark.parametrize("kind", ["virtualMachines", "virtualMachineScaleSets"])
+@pytest.mark.parametrize(
+    ("fields", "restored"),
+    [
+        ({"asked": _from_image({"id": OWN_IMAGE})}, True),
+        ({"asked": _from_image({"id": f"{COMPUTE}/images/web"})}, True),
+        ({"asked": _from_image({"publisher": "Canonical", "offer": "ubuntu"})}, False),
+        ({"asked": _from_image({"communityGalleryImageId": "/communityGalleries/x/images/y"})}, False),
+        ({"answered": _from_image({"id": OWN_IMAGE}, timeCreated="2026-11-03T04:05:00Z")}, True),
+        ({"answered": _from_image({"id": OWN_IMAGE}, timeCreated="2026-10-03T04:05:00Z")}, False),
+    ],
+)
+def test_machines_that_start_from_an_image_of_our_own_restore_it(
+    kind: str, fields: dict[str, Any], restored: bool
+) -> None:
+    found = AUDIT_LOG.parse(portal(f"Microsoft.Compute/{kind}/write", f"{COMPUTE}/{kind}/probe", **fields))
+
+    assert (found is not None) == restored
+    if restored:
+        assert (event(found).action, event(found).source in event(found).subjects) == (Action.RESTORE, True)
+
+
+def test_of_a_scale_set_nothing_is_said_without_its_image() -> None:
+    name, fleet = "Microsoft.Compute/virtualMachineScaleSets/write", f"{COMPUTE}/virtualMachineScaleSets/web"
+    steps = operation(name, fleet, BEGUN, ACCEPTED, DONE)
+    started = operation(name, fleet, {**BEGUN, "asked": _from_image({"id": OWN_IMAGE})}, ACCEPTED, DONE)
+
+    assert list(AUDIT_LOG.fold(steps)) == []
+    assert [each.source for each in AUDIT_LOG.fold(started)] == [OWN_IMAGE.lower()]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "action", "detail"),
+    [
+        ("", {"type": "Unlocked", "immutabilityDurationDays": 30}, Action.POLICY, "immutability Unlocked, for 30 days"),
+        ("Lock", {"type": "Locked", "immutabilityDurationDays": 7}, Action.POLICY, "immutability Locked, for 7 days"),
+        ("Lock", {"type": "Unlocked", "immutabilityDurationDays": 0}, Action.INHIBIT, "immutability Unlocked"),
+    ],
+)
+def test_how_long_a_snapshot_cannot_be_deleted(name: str, asked: dict[str, Any], action: str, detail: str) -> None:
+    operation = f"Microsoft.Compute/snapshots/updateImmutabilityPolicy{name}/action"
+    found = event(AUDIT_LOG.parse(portal(operation, SNAPSHOT, asked=asked)))
+
+    assert (found.action, found.subjects) == (action, (SNAPSHOT.lower(),))
+    assert found.detail.startswith(detail)
 
 
 @pytest.mark.parametrize("name", ["VM Restore Operator", "Azure Backup Snapshot Contributor", "Azure Migrate Owner"])

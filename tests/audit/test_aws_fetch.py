@@ -14,8 +14,8 @@ from botocore import xform_name
 from botocore.config import Config
 
 from snapbase.audit import aws_fetch
-from snapbase.audit.aws_fetch import OVERLAP, Trail, lookup, trail
-from snapbase.audit.log import Fetched
+from snapbase.audit.aws_fetch import Trail, lookup, trail
+from snapbase.audit.log import OVERLAP, Fetched
 from snapbase.event import Action, Event, Result
 from snapbase.model import Outcome, Principal, PrincipalKind
 from snapbase.sandbox.aws import cloudtrail, story

@@ -10,8 +10,8 @@ import pytest
 
 from snapbase.audit.activity_log import AUDIT_LOG
 from snapbase.audit.activity_names import PROVIDERS
-from snapbase.audit.azure_fetch import HISTORY, OVERLAP, fetch, path, source
-from snapbase.audit.log import Broken, Fetched
+from snapbase.audit.azure_fetch import HISTORY, fetch, path, source
+from snapbase.audit.log import OVERLAP, Broken, Fetched
 from snapbase.collect.azure.errors import classify
 from snapbase.collect.azure.paging import pager
 from snapbase.event import Action, ActorKind, Event, Result

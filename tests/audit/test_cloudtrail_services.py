@@ -352,3 +352,16 @@ def test_a_region_s_setting_is_named_as_its_collector_does_and_no_other(names: t
         event = parsed(record("ec2", name, {}))
 
         assert (event.action, event.subjects) == ("policy-change", (f"{EC2}{ACCOUNT}:region-settings{setting}",))
+
+
+def test_of_the_snapshots_of_an_image_only_those_that_its_end_deleted_are_deleted() -> None:
+    results = [
+        {"snapshotId": f"snap-{code or 'untold'}", "returnCode": code}
+        for code in ("success", "skipped", "missing-permissions", "internal-error", "")
+    ]
+    answer = {"_return": True, "deleteSnapshotResultSet": {"items": results}}
+    asked = {"imageId": IMAGE, "deleteAssociatedSnapshots": True}
+
+    found = parsed(record("ec2", "DeregisterImage", asked, answer))
+
+    assert [each.rpartition("/")[2] for each in found.subjects] == [IMAGE, "snap-success"]

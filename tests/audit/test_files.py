@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from snapbase.audit import files
 from snapbase.audit.cloudtrail import AUDIT_LOG
 from snapbase.audit.log import Broken
 from snapbase.event import Event
-from tests.audit.cloudtrail_records import ACCOUNT, OTHER, REGION, record, share
+from tests.audit.cloudtrail_records import OTHER, share
 
 LOGS = (AUDIT_LOG,)
 SHARES = [share({"userId": OTHER}, eventID=f"event-{n}") for n in range(3)]
@@ -124,22 +123,3 @@ def test_a_document_too_large_is_refused_with_words(monkeypatch: pytest.MonkeyPa
 def test_any_bytes(content: bytes) -> None:
     read(content)
     read(gzip.compress(content))
-
-
-def test_stretches_span_their_events_only_and_say_what_is_missing(tmp_path: Path) -> None:
-    good, bad, gone = tmp_path / "good.json.gz", tmp_path / "bad.json", tmp_path / "gone.json"
-    later = record("rds", "DeleteDBSnapshot", {"dBSnapshotIdentifier": "n"}, eventTime="2026-03-05T00:00:00Z")
-    elsewhere = share({"userId": OTHER}, awsRegion="us-east-1")
-    good.write_bytes(gzip.compress(lines([*SHARES, SHARES[0], later, elsewhere])))
-    bad.write_bytes(lines([SHARES[0]]) + b"\nnonsense\n")
-
-    here, there, again, told, missing = files.fetch_files([good, bad, gone], LOGS)
-
-    assert (str(here.source), len(here.events)) == (f"aws.cloudtrail of {ACCOUNT}/{REGION}", 4)
-    assert (here.since, here.until) == (here.events[0].at, here.events[-1].at)
-    assert there.source.region == "us-east-1"
-    assert here.miss is there.miss is again.miss is None
-    assert told.broken == {"a line that is not JSON": 1}
-    assert told.miss is not None
-    assert missing.miss is not None
-    assert "gone.json cannot be read" in missing.miss.reason

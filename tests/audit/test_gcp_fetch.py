@@ -12,8 +12,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 
 from snapbase.audit import gcp_fetch
-from snapbase.audit.gcp_fetch import OPERATION, OVERLAP, fetch, query, source
-from snapbase.audit.log import Fetched
+from snapbase.audit.gcp_fetch import OPERATION, fetch, query, source
+from snapbase.audit.log import OVERLAP, Fetched
 from snapbase.collect.gcp.disk import COLLECTOR as DISK
 from snapbase.collect.gcp.errors import classify
 from snapbase.collect.gcp.iam import COLLECTOR as IAM

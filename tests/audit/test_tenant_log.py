@@ -174,7 +174,7 @@ def test_left_out_on_purpose_it_is_no_hole_and_every_report_says_so(arm: Arm, st
         assert run is not None
         report = diff(store, run, against_run(store, run))
         assert exit_code(report, fail_on="critical") == 0
-        assert f"Not read, because `skip` says so: {LOG}." in report.notes
+        assert f"Not read, because the configuration says so: {LOG}." in report.notes
     assert questions == []
 
     observe(store, denied)

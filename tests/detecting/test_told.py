@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from snapbase.event import Action, Event, Result
 from snapbase.model import Cloud, Principal, PrincipalKind, Run, Scope
 from snapbase.operations import detecting, trusting
@@ -37,10 +39,12 @@ def test_a_share_that_no_run_saw_and_one_that_a_run_saw(store: Store) -> None:
     assert unseen.grantee.principal == OUTSIDER
     assert [each.action for each in unseen.attribution] == ["ec2:unshare", "ec2:share"]
 
+    store.add_events([did(Action.SHARE, days=3, minutes=-60), did(Action.UNSHARE, days=3, minutes=60)])
     run(store, 3, grants=(grant(),))
     run(store, 4)
 
-    assert said(store) == ["share-then-unshare"]
+    assert said(store) == ["share-then-unshare", "unbaselined-share"]
+    assert unseen in told(store)
 
 
 def test_the_whole_theft_in_one_report(store: Store) -> None:
@@ -72,25 +76,23 @@ def _many(count: int, days: float, **fields: object) -> list[Event]:
     ]
 
 
-def test_a_burst_is_measured_by_what_its_actor_did_before(store: Store) -> None:
+@pytest.mark.parametrize(("usually", "bursts"), [(0, [50]), (40, [])])
+def test_a_burst_is_measured_by_what_its_actor_did_before(store: Store, usually: int, bursts: list[int]) -> None:
+    store.add_events([each for day in range(10) for each in _many(usually, day - 15)])
     run(store, 0)
     approve(store, 0)
     store.add_events(_many(50, 1))
     run(store, 2)
-    (burst,) = told(store)
-    assert (burst.rule, burst.count) == ("deletion-burst", 50)
 
-    store.add_events([each for day in range(10) for each in _many(40, day - 15)])
-
-    assert said(store) == []
+    assert [(each.rule, each.count) for each in told(store)] == [("deletion-burst", count) for count in bursts]
 
 
 def test_what_was_refused_or_tried_dry_is_no_habit(store: Store) -> None:
+    store.add_events([each for day in range(10) for each in _many(40, day - 15, result=Result.DENIED)])
+    store.add_events([did(Action.RESTORE, days=-10, result=Result.DRY_RUN)])
     run(store, 0)
     approve(store, 0)
-    store.add_events([each for day in range(10) for each in _many(40, day - 15, result=Result.DENIED)])
-    store.add_events([did(Action.RESTORE, days=-10, result=Result.DRY_RUN), did(Action.RESTORE, days=1)])
-    store.add_events(_many(50, 1))
+    store.add_events([did(Action.RESTORE, days=1), *_many(50, 1)])
     run(store, 2)
 
     assert said(store) == ["deletion-burst", "restore-by-new-principal"]
@@ -251,5 +253,5 @@ def test_azure_resources_are_found_in_whatever_case_their_ids_are(store: Store) 
 
     assert set(met) == {address.lower()}
     assert met[address.lower()].state.resource.name == "Orders"
-    assert met[address.lower()].ever == {Principal(PrincipalKind.USER, "u1")}
+    assert met[address.lower()].ever == {(Principal(PrincipalKind.USER, "u1"), DAY, None)}
     assert met[address.lower()].then == frozenset()
