@@ -1,8 +1,10 @@
 """TOML -> validated `Config`. The only reader of files and environment."""
 
 import difflib
+import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -25,12 +27,44 @@ def store_url(config: Config) -> str:
     """Where the store is: as configured, else `snapbase.db` in the user's data folder."""
     if config.store.url:
         return config.store.url
-    return f"sqlite:///{Path(platformdirs.user_data_dir('snapbase')) / 'snapbase.db'}"
+    return f"sqlite:///{data_folder() / 'snapbase.db'}"
+
+
+def data_folder() -> Path:
+    """The user's, for what nobody named a place; raises `ConfigurationError` for a user without a home."""
+    return _usual(platformdirs.user_data_dir)
 
 
 def usual_path() -> Path:
-    """Where a configuration is found without being named."""
-    return Path(platformdirs.user_config_dir("snapbase")) / "snapbase.toml"
+    """Where a configuration is found without being named; raises `ConfigurationError` for a user without a home."""
+    return _usual(platformdirs.user_config_dir) / "snapbase.toml"
+
+
+def _usual(folder: Callable[[str], str]) -> Path:
+    try:
+        return Path(folder("snapbase"))
+    except RuntimeError:  # neither HOME nor an entry in /etc/passwd
+        hint = "Set HOME; or name the configuration (SNAPBASE_CONFIG) and the store (SNAPBASE_STORE_URL)."
+        raise ConfigurationError("This user has no home folder, and so no usual place for files.", hint=hint) from None
+
+
+def _found() -> Path | None:
+    """The usual file where there is one, or where nobody can tell: reading it then says why."""
+    try:
+        path = usual_path()
+        return path if path.exists() else None
+    except ConfigurationError:
+        return None
+    except OSError:
+        return path
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """The user's home folder; whoever has none is given one that cannot have anything in it."""
+    try:
+        return Path(environ.get("HOME", "~")).expanduser()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -42,7 +76,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     _refuse_unknown(environ)
     found = path or (Path(environ["SNAPBASE_CONFIG"]) if environ.get("SNAPBASE_CONFIG") else None)
     if found is None:
-        found = usual_path() if usual_path().exists() else None
+        found = _found()
     body = _read(found) if found else _ambient(environ)
     told = _overlay(body, environ)
     try:
@@ -72,16 +106,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _ambient(environ: Mapping[str, str]) -> dict[str, Any]:
     """One entry for every cloud for which something on this machine hints at credentials; all three if nothing does."""
-    home = Path(environ.get("HOME", "~")).expanduser()
+    folder = home(environ)
     hints = {
-        "aws": ("AWS_", home / ".aws"),
-        "azure": ("AZURE_", home / ".azure"),
-        "gcp": ("GOOGLE_", home / ".config" / "gcloud"),
+        "aws": ("AWS_", folder / ".aws"),
+        "azure": ("AZURE_", folder / ".azure"),
+        "gcp": ("GOOGLE_", folder / ".config" / "gcloud"),
     }
     likely = [
         name
-        for name, (prefix, folder) in hints.items()
-        if any(key.startswith((prefix, f"SNAPBASE_{name.upper()}_")) for key in environ) or folder.is_dir()
+        for name, (prefix, theirs) in hints.items()
+        if any(key.startswith((prefix, f"SNAPBASE_{name.upper()}_")) for key in environ) or os.path.isdir(theirs)
     ]
     return {name: [{}] for name in likely or hints}
 
@@ -95,6 +129,12 @@ _SHORT = {
 _ENDPOINTS = {"SNAPBASE_AZURE_ENDPOINT": "azure", "SNAPBASE_GCP_ENDPOINT": "gcp"}
 _DEVELOPMENT = ("SNAPBASE_TEST_", "SNAPBASE_UPDATE_")
 """How variables begin that are for working on snapbase, not for using it."""
+_SERVICE = re.compile(
+    r"SNAPBASE_(?!\w*__)(?:\w+_)?"
+    r"(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes and Docker's links set in every container for a service called `snapbase` or `snapbase-…`
+(Kubernetes, "Service", environment variables). None has two underscores in a row, as ours have."""
 
 
 def _model(section: str) -> type[BaseModel]:
@@ -118,7 +158,7 @@ def _variables() -> dict[str, tuple[str, str]]:
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = sorted({*_variables(), *_ENDPOINTS, "SNAPBASE_CONFIG"})
     ours = (name for name in environ if name.startswith("SNAPBASE_") and not name.startswith(_DEVELOPMENT))
-    unknown = sorted(name for name in ours if name not in known)
+    unknown = sorted(name for name in ours if name not in known and not _SERVICE.fullmatch(name))
     if unknown:
         words = (f"{name}; did you mean {_nearest(name, known)}?" for name in unknown)
         raise ConfigurationError(
@@ -135,15 +175,20 @@ def _overlay(body: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str
     """Puts the variables over the file; which variable said what, by its place."""
     told: dict[tuple[str, str], str] = {}
     for name, place in _variables().items():
-        if not environ.get(name):
-            continue
-        if environ[told.setdefault(place, name)] != environ[name]:
-            raise ConfigurationError(f"{told[place]} and {name} set the same key to different values: keep one.")
-        _put(body, place, _value(name, place, environ[name]), name)
+        if environ.get(name):
+            _tell(told, place, name, environ)
+            _put(body, place, _value(name, place, environ[name]), name)
     for name, cloud in _ENDPOINTS.items():
         for entry in _tables(body.get(cloud)) if environ.get(name) else ():
-            entry.setdefault("endpoint", environ[name])
+            _tell(told, (cloud, "endpoint"), name, environ)
+            entry["endpoint"] = environ[name]
     return told
+
+
+def _tell(told: dict[tuple[str, str], str], place: tuple[str, str], name: str, environ: Mapping[str, str]) -> None:
+    first = told.setdefault(place, name)
+    if environ[first] != environ[name]:
+        raise ConfigurationError(f"{first} and {name} set the same key to different values: keep one.")
 
 
 def _put(body: dict[str, Any], place: tuple[str, str], value: object, name: str) -> None:

@@ -205,6 +205,18 @@ class WatchSection(_Section):
     """Seconds after which a round reads everything, whatever the logs say."""
 
 
+def _safe_address(value: SecretStr | None) -> SecretStr | None:
+    """An address that may have a secret in it, and gets what nobody else may read."""
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value())
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise ValueError("an address begins with https:// and a host")
+    if parts.scheme != "https" and not is_loopback(value.get_secret_value()):
+        raise ValueError("plain http is accepted for loopback hosts only")
+    return value
+
+
 class TicketSection(_Section):
     tags: tuple[str, ...] = ()
     """Tag or label keys under which a snapshot may name the change it belongs to; empty: none may."""
@@ -212,9 +224,11 @@ class TicketSection(_Section):
     """What a ticket looks like, as a regular expression for the whole value."""
     command: tuple[str, ...] = ()
     """Asked whether a ticket covers a snapshot: JSON on its standard input; exit 0 yes, 1 no."""
-    url: str | None = None
+    url: SecretStr | None = None
     """Asked by POST instead; answers {"confirmed": true | false, "reason": "..."}."""
     timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+    _https_or_loopback = field_validator("url")(_safe_address)
 
     @field_validator("pattern")
     @classmethod
@@ -261,17 +275,7 @@ class NotifySection(_Section):
     """Chat, mail and pagers, as `apprise` writes their addresses."""
     timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
 
-    @field_validator("webhook")
-    @classmethod
-    def _https_or_loopback(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        parts = urlsplit(value.get_secret_value())
-        if not parts.hostname or parts.scheme not in {"http", "https"}:
-            raise ValueError("an address begins with https:// and a host")
-        if parts.scheme != "https" and not is_loopback(value.get_secret_value()):
-            raise ValueError("plain http is accepted for loopback hosts only")
-        return value
+    _https_or_loopback = field_validator("webhook")(_safe_address)
 
 
 class ApprovalSection(_Section):

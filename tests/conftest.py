@@ -2,8 +2,11 @@
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import is_hypothesis_test, settings
 from snapbase import sandbox
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.faults import Switchboard
-from tests.postgresql import Cluster, cluster
+from snapbase.store import Store, schema
+from tests.postgresql import Cluster, cluster, emptied
 from tests.receiver import Receiver, receiving
 
 # In CI the same examples every time: a failure there belongs to the change, not to chance. Elsewhere, new ones.
@@ -126,3 +130,23 @@ def receiver() -> Iterator[Receiver]:
     """A web server that takes what is told."""
     with receiving() as started:
         yield started
+
+
+@pytest.fixture
+def fresh(store_url: str, tmp_path: Path) -> Callable[[], AbstractContextManager[Store]]:
+    """A new empty store for every example of a random test, which runs all of them in one place."""
+    numbers = count()
+    schema.upgrade(f"sqlite:///{tmp_path}/empty.db")
+
+    @contextmanager
+    def make() -> Iterator[Store]:
+        number = next(numbers)
+        url = f"sqlite:///{shutil.copy(tmp_path / 'empty.db', tmp_path / f'{number}.db')}"
+        if not store_url.startswith("sqlite"):
+            if number:
+                emptied(store_url)
+            url = store_url
+        with Store.open(url, write=True) as store:
+            yield store
+
+    return make

@@ -16,9 +16,11 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from snapbase.store import schema
+from snapbase.store.database import connect
+from snapbase.store.tables import metadata
 
 _numbers = count(1)
 
@@ -136,3 +138,12 @@ def _embedded(factory: pytest.TempPathFactory) -> Iterator[str | None]:
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def emptied(url: str) -> None:
+    """Takes every row out of a store: quicker than another database."""
+    engine = connect(url, write=True)
+    with engine.begin() as connection:
+        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names}"))
+    engine.dispose()

@@ -16,18 +16,23 @@ from typer.testing import CliRunner
 from snapbase import sandbox
 from snapbase.audit.log import Fetched, Source, audit_logs
 from snapbase.cli.app import app
+from snapbase.collect.aws.session import Clients, Region
+from snapbase.collect.collector import account_scope
 from snapbase.collect.engine import Selection
+from snapbase.collect.runtime import Runtime
 from snapbase.errors import UsageError
 from snapbase.finding import Report
-from snapbase.model import Scope
+from snapbase.model import ANYWHERE, SKIPPED, Scope
 from snapbase.operations import approve, audit, demo
+from snapbase.operations.collect import collect
 from snapbase.operations.diff import against_run, diff
 from snapbase.operations.holes import hole_of
+from snapbase.operations.logs import READERS
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.aws import cloudtrail
 from snapbase.sandbox.aws.story import MANAGEMENT, MEMBER, REGIONS
 from snapbase.sandbox.faults import Switchboard
-from snapbase.settings import Config
+from snapbase.settings import AwsEntry, Config
 from snapbase.store import Store
 from tests.observed import EVERYTHING, closed, copy_of, observe, since_first
 from tests.store.rotating import TRUST
@@ -206,6 +211,21 @@ def test_a_file_of_records_names_somebody_too_and_says_what_it_could_not_read(st
     assert any(actor.endswith(":user/eve") for actor in named)
 
 
+def test_a_record_that_comes_an_hour_and_more_late_is_found_by_the_next_run_if_not_by_a_poll(
+    store: Store, config: Config
+) -> None:
+    _fetch(store, config)
+    late = datetime.now(UTC) - timedelta(minutes=100)
+    record = cloudtrail.written(MEMBER, REGIONS[0])[-1] | {"eventTime": f"{late:%Y-%m-%dT%H:%M:%SZ}", "eventID": "late"}
+    cloudtrail.write(MEMBER, REGIONS[0], record)
+
+    audit.poll(store, config, {}, skip=(), stop=threading.Event())
+    assert store.named_events({("aws", "late")}) == []
+    _fetch(store, config)
+
+    assert [each.id for each in store.named_events({("aws", "late")})] == ["late"]
+
+
 def test_credentials_that_are_gone_leave_no_log_complete(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +238,60 @@ def test_credentials_that_are_gone_leave_no_log_complete(
     assert any("aws" in where for where in taken.unread)
     gaps = {gap.scope.kind for gap, _ in store.coverage(store.head())}
     assert gaps == {"aws.backup.jobs", "aws.cloudtrail"}
+
+
+def test_an_account_that_cannot_be_entered_is_counted_once(
+    store: Store, config: Config, switchboard: Switchboard
+) -> None:
+    with closed(switchboard, "aws", "sts:AssumeRole"):
+        done = collect(store, config, EVERYTHING, progress=lambda _: None, stop=threading.Event())
+
+    shut = {gap.scope for gap, _ in store.coverage(store.head()) if gap.scope.kind == ANYWHERE}
+    assert shut == {account_scope("aws", MEMBER)}
+    assert done.unread == 1
+
+
+def test_logs_that_nobody_asks_any_more_are_said_to_be_left_out(store: Store, config: Config) -> None:
+    _fetch(store, config)
+    quiet = config.model_copy(update={"audit": config.audit.model_copy(update={"enabled": False})})
+
+    def kept() -> set[str]:
+        logs = {each.name for each in audit_logs()}
+        return {each.reason for (scope, _), each in store.coverage_at(store.head()).items() if scope.kind in logs}
+
+    assert SKIPPED not in kept()
+    observe(store, quiet, Selection(clouds=("aws",), kinds=("aws.ec2.snapshot",)))
+    assert SKIPPED not in kept(), "a run that is narrowed says nothing of logs"
+    observe(store, quiet)
+    assert kept() == {SKIPPED}
+    note = next(each for each in since_first(store).notes if each.startswith("Not read, because the configuration"))
+    assert "aws.cloudtrail" in note
+    observe(store, config)
+    assert SKIPPED not in kept()
+
+
+def test_fetching_where_no_cloud_can_be_entered_could_not_do_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    path = tmp_path / "c.toml"
+    path.write_text('[[aws]]\nendpoint_url = "http://127.0.0.1:9"\n')
+
+    done = CliRunner().invoke(app, ["--config", str(path), "--store", f"sqlite:///{tmp_path}/s.db", "audit", "fetch"])
+
+    assert done.exit_code == 2, done.output
+    assert "No AWS credentials" in done.output
+
+
+def test_a_trail_s_bucket_is_asked_where_its_entry_is_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(Clients, "reader", lambda _, service, region: asked.append((service, region)))
+    region = Region(MEMBER, "cn-north-1", Clients(AwsEntry(partition="aws-cn", trail="s3://logs"), Runtime()))
+
+    READERS["aws.cloudtrail"].read(region, MEMBER, "cn-north-1", EPOCH, EPOCH)
+
+    assert asked == [("s3", "cn-northwest-1")]
 
 
 def test_a_file_that_is_not_there_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
@@ -293,6 +367,9 @@ def test_records_that_will_never_be_read_keep_their_log_incomplete_for_two_days(
     observe(store, config)
     _covered(store, where, datetime.now(UTC))
     with closed(switchboard, "aws", "cloudtrail:LookupEvents"):
+        observe(store, config)
+        assert _holes(store)[where].endswith(f"; {told}")
+    with closed(switchboard, "aws", "sts:AssumeRole"):
         observe(store, config)
         assert _holes(store)[where].endswith(f"; {told}")
     observe(store, config)

@@ -1,5 +1,6 @@
 """Configuration: what is read, what wins, and what is refused with which words."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from snapbase.config import load, store_url
+from snapbase.config import load, store_url, usual_path
 from snapbase.errors import ConfigurationError
+from snapbase.operations.configure import found
+from snapbase.operations.told import path_of
 from snapbase.settings import Config
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -108,6 +111,11 @@ def test_the_example_has_every_key_and_loads_with_all_of_them(tmp_path: Path) ->
             "notify.webhook: plain http is accepted for loopback hosts only",
         ),
         ("[notify]\nwebhook = 'hooks.example.com'", "notify.webhook: an address begins with https:// and a host"),
+        (
+            "[tickets]\nurl = 'http://tickets.example.com'",
+            "tickets.url: plain http is accepted for loopback hosts only",
+        ),
+        ("[tickets]\nurl = 'tickets.example.com'", "tickets.url: an address begins with https:// and a host"),
         ("[aws]\nprofile = 'audit'", "write [[aws]], with two brackets"),
         ("[[store]]\nurl = 'sqlite:///a.db'", "write [store], with one bracket"),
         ("[[aws]", "is not TOML"),
@@ -250,6 +258,48 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (config.azure[0].endpoint, config.gcp[0].endpoint) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
 
 
+@pytest.mark.parametrize("name", ["SNAPBASE_AZURE_ENDPOINT", "SNAPBASE_AZURE__ENDPOINT"])
+def test_an_endpoint_of_the_environment_wins_over_the_file_s(tmp_path: Path, name: str) -> None:
+    path = _file(tmp_path, "[[azure]]\nendpoint = 'https://of.the.file'\n[[gcp]]\nendpoint = 'https://of.the.file'")
+
+    config = load(path, {name: "http://127.0.0.1:1"})
+
+    assert (config.azure[0].endpoint, config.gcp[0].endpoint) == ("http://127.0.0.1:1", "https://of.the.file")
+
+
+@pytest.mark.parametrize("service", ["SNAPBASE", "SNAPBASE_DB", "SNAPBASE_STORE", "SNAPBASE_DB_READ_ONLY"])
+def test_what_kubernetes_and_docker_say_of_a_service_is_nothing_to_us(tmp_path: Path, service: str) -> None:
+    """`{SVCNAME}_SERVICE_HOST` and its like are in every container as soon as there is such a service."""
+    each = "tcp://10.0.0.11:5432"
+    environ = {f"{service}_PORT": each, f"{service}_SERVICE_HOST": "10.0.0.11", f"{service}_SERVICE_PORT": "5432"}
+    environ |= {f"{service}_SERVICE_PORT_PG_MAIN": "5432", f"{service}_PORT_5432_TCP": each}
+    environ |= {f"{service}_PORT_5432_TCP_{part}": "x" for part in ("PROTO", "PORT", "ADDR")}
+
+    assert load(_file(tmp_path, ""), environ) == Config()
+
+
+@pytest.mark.parametrize(
+    ("environ", "count"), [({}, 3), ({"AWS_PROFILE": "audit"}, 1), ({"SNAPBASE_STORE_URL": "sqlite:////a.db"}, 3)]
+)
+def test_who_has_no_home_has_no_usual_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], count: int
+) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+    config = load(None, environ)
+
+    assert len(config.aws) + len(config.azure) + len(config.gcp) == count
+    assert found(environ) == [] or "AWS_PROFILE" in environ
+    if config.store.url is None:
+        with pytest.raises(ConfigurationError, match="no home folder"):
+            store_url(config)
+    with pytest.raises(ConfigurationError, match="no home folder"):
+        usual_path()
+    assert path_of("postgresql://db/x").parent == Path(os.devnull)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "place", "expected"),
     [
@@ -291,12 +341,24 @@ def test_a_variable_can_hold_tables(tmp_path: Path) -> None:
         ({"SNAPBASE_THREADS": "0"}, "collect.threads (from SNAPBASE_THREADS): "),
         ({"SNAPBASE_AWS__ACCOUNTS": "1"}, "(from SNAPBASE_AWS__ACCOUNTS): '1' is not an AWS account id"),
         ({"SNAPBASE_THREADS": "4", "SNAPBASE_COLLECT__THREADS": "5"}, "to different values: keep one"),
+        (
+            {"SNAPBASE_AZURE_ENDPOINT": "http://127.0.0.1:1", "SNAPBASE_AZURE__ENDPOINT": "http://127.0.0.1:2"},
+            "SNAPBASE_AZURE__ENDPOINT and SNAPBASE_AZURE_ENDPOINT set the same key to different values: keep one",
+        ),
+        (
+            {"SNAPBASE_AZURE_ENDPOINT": "http://10.0.0.1"},
+            "azure[0].endpoint (from SNAPBASE_AZURE_ENDPOINT): plain http",
+        ),
+        ({"SNAPBASE_DB_SERVICE": "x"}, "SNAPBASE_DB_SERVICE; did you mean"),
+        ({"SNAPBASE_DB_PORT_5432": "x"}, "SNAPBASE_DB_PORT_5432; did you mean"),
+        ({"SNAPBASE_STORE__PORT": "5432"}, "SNAPBASE_STORE__PORT; did you mean"),
+        ({"SNAPBASE_REPORT": "x"}, "SNAPBASE_REPORT; did you mean"),
         ({"SNAPBASE_GCP__PROJECTS": "a"}, "SNAPBASE_GCP__PROJECTS could mean any of 2 [[gcp]] entries"),
         ({"SNAPBASE_COLLECT__KINDS": "[aws"}, "SNAPBASE_COLLECT__KINDS is not a list as TOML writes it"),
     ],
 )
 def test_a_variable_that_is_wrong_is_refused_by_its_name(tmp_path: Path, environ: dict[str, str], words: str) -> None:
-    path = _file(tmp_path, "[[gcp]]\n[[gcp]]\nname = 'other'")
+    path = _file(tmp_path, "[[azure]]\n[[gcp]]\n[[gcp]]\nname = 'other'")
 
     with pytest.raises(ConfigurationError, match=re.escape(words)):
         load(path, environ)

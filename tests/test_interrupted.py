@@ -1,6 +1,7 @@
 """Killed or interrupted at any point of a whole `snapbase collect`: the store opens, and the next run is right."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def _wait_for(switchboard: Switchboard, calls: int, process: subprocess.Popen[st
 
 
 @pytest.mark.parametrize(
-    ("sent", "after"), [(signal.SIGKILL, 3), (signal.SIGKILL, 25), (signal.SIGKILL, 60), (signal.SIGINT, 25)]
+    ("sent", "after"),
+    [(signal.SIGKILL, 3), (signal.SIGKILL, 25), (signal.SIGKILL, 60), (signal.SIGINT, 25), (signal.SIGTERM, 25)],
 )
 def test_a_run_that_is_stopped_loses_and_doubles_nothing(
     tmp_path: Path,
@@ -70,13 +72,15 @@ def test_a_run_that_is_stopped_loses_and_doubles_nothing(
     process.send_signal(sent)
     _, said = process.communicate(timeout=60)
     switchboard.heal(slow)
-    assert process.returncode != 0, said
+    assert process.returncode == (-sent if sent == signal.SIGKILL else 2), said
     assert "Traceback" not in said
+    assert ("snapbase: Stopped. What was read until now is recorded" in said) == (sent != signal.SIGKILL)
 
     again = _start(tmp_path, endpoints)
     _, words = again.communicate(timeout=60)
 
     assert again.returncode == 0, words
+    assert bool(re.search("run 1, begun .* UTC, was killed", words)) == (sent == signal.SIGKILL)
     with Store.open(f"sqlite:///{tmp_path}/snapbase.db") as store:
         runs = store.runs(limit=None)
         assert runs[0].state == RunState.FINISHED

@@ -147,6 +147,16 @@ def test_an_id_that_begins_more_than_one_finding_is_ambiguous(snapbase: Typed) -
     assert err.startswith(f"snapbase: {twice} is ambiguous.")
 
 
+def test_a_story_found_by_a_part_of_its_name_says_whose_it_is(snapbase: Typed) -> None:
+    uid = "arn:aws:ec2:eu-west-1::snapshot/orders"
+
+    code, out, _ = snapbase("snapshots", "show", "order")
+
+    assert code == 0
+    assert any(line.split() == ["uid", uid] for line in out.splitlines())
+    assert json.loads(snapbase("snapshots", "show", "order", "--format", "json")[1])["uid"] == uid
+
+
 def test_another_program_s_database_is_left_alone(snapbase: Typed, folder: Path) -> None:
     with sqlite3.connect(folder / "other.db") as connection:
         assert [name for (name,) in connection.execute("SELECT name FROM sqlite_master")] == ["bookmarks"]

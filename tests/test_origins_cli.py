@@ -134,7 +134,9 @@ def test_weak_evidence_needs_its_own_word_and_is_sampled(say: Say, world: World)
     [
         (("--origin", "policy-1"), "needs a reason"),
         (("--origin", "policy-9", "--reason", "x"), "no origin"),
-        (("--origin", "o", "--reason", "x"), "matches 2"),
+        (("--origin", "o", "--reason", "x"), "no origin that the stored history shows. Near it: dlm:policy-1, tag:"),
+        (("--origin", "policy", "--reason", "x"), "no origin that the stored history shows. Near it: dlm:policy-1."),
+        (("--origin", "polcy-1", "--reason", "x"), "no origin"),
         (("--origin", "policy-1", "--finding", "abc", "--reason", "x"), "of its own"),
     ],
 )

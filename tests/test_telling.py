@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from snapbase.errors import CredentialsError
-from snapbase.finding import Finding, Severity
+from snapbase.errors import Busy, CredentialsError
+from snapbase.finding import Finding, Heartbeat, Severity
 from snapbase.operations import notify, told
 from snapbase.operations.notify import Teller, defanged, tell, tell_failure
 from snapbase.operations.told import Entry, kept, path_of
@@ -94,6 +94,29 @@ def test_a_body_is_one_that_a_web_server_takes_and_has_only_what_is_new(
     assert [each["id"] for body in receiver.bodies for each in body["findings"]] == [each.id for each in many(30)]
     assert len([each for body in receiver.bodies for each in body["coverage"]]) == 30
     assert {body["run"]["complete"] for body in receiver.bodies} == {False}
+
+
+def test_thousands_of_approved_origins_do_not_make_a_message_that_nobody_takes(receiver: Receiver, place: str) -> None:
+    samples = tuple("x" * 150 for _ in range(10))
+    cohorts = tuple(Heartbeat(origin=f"dlm:{number:04}", evidence="field", samples=samples) for number in range(3_000))
+    found = report(*many(2_000))
+
+    tell(webhook(receiver), place, replace(found, summary=replace(found.summary, cohorts=cohorts)))
+
+    assert max(len(body) for _, _, body in receiver.got) < 1 << 20
+    assert sum(len(body["findings"]) for body in receiver.bodies) == 2_000
+    assert {len(body["summary"]["cohorts"]) for body in receiver.bodies} == {notify._COHORTS}
+    assert receiver.bodies[0]["summary"]["cohorts"][0]["origin"] == "dlm:0000"
+    assert receiver.bodies[0]["notes"][-1] == "2,980 approved origins more: snapbase diff has them."
+
+
+def test_a_run_that_finds_another_at_work_pages_nobody(receiver: Receiver, place: str) -> None:
+    """That one tells; and of one that hangs `status --max-age` does."""
+    busy = Busy("Another snapbase (process 7 on host since 2026-11-25 06:17 UTC) is writing to this store.")
+
+    assert tell_failure(webhook(receiver), place, busy) == ()
+
+    assert receiver.got == []
 
 
 class _Garbage:

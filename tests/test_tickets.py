@@ -3,6 +3,8 @@
 import json
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -10,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from snapbase.finding import Report, Severity
 from snapbase.model import Run
@@ -22,6 +25,7 @@ from snapbase.settings import TicketSection
 from snapbase.store import Store
 from snapbase.ticket import Claim, Standing, claimed
 from snapbase.trust import TrustList
+from tests.receiver import Receiver
 from tests.store.world import EPOCH, EUROPE, grant, minute, reading, seen, snapshot
 
 TAGS = ("change", "ticket")
@@ -133,7 +137,7 @@ def test_a_url_is_asked_and_only_a_plain_yes_is_one(store: Store, answer: bytes,
     server = HTTPServer(("127.0.0.1", 0), type("Desk", (_Desk,), {"answer": answer}))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        section = TicketSection(tags=TAGS, url=f"http://127.0.0.1:{server.server_port}/", timeout=2)
+        section = TicketSection(tags=TAGS, url=SecretStr(f"http://127.0.0.1:{server.server_port}/"), timeout=2)
         tickets.check(store, section, _report(store))
     finally:
         server.shutdown()
@@ -145,28 +149,76 @@ def test_a_url_is_asked_and_only_a_plain_yes_is_one(store: Store, answer: bytes,
 def test_nobody_answers_where_nobody_listens(store: Store, tmp_path: Path) -> None:
     for section in (
         TicketSection(tags=TAGS, command=(str(tmp_path / "none"),)),
-        TicketSection(tags=TAGS, url="http://127.0.0.1:9/"),
+        TicketSection(tags=TAGS, url=SecretStr("http://127.0.0.1:9/")),
     ):
         tickets.check(store, section, _report(store))
         assert store.claims([UID])[UID].standing == Standing.UNCONFIRMED
 
 
-def test_whoever_makes_many_claims_does_not_stop_a_run_when_nobody_answers(store: Store, tmp_path: Path) -> None:
-    many = [seen(replace(snapshot(str(number)), tags={"change": "CHG1"})) for number in range(9)]
+def _many(store: Store, count: int) -> Report:
+    """A run that sees so many new snapshots with a ticket."""
+    many = [seen(replace(snapshot(str(number)), tags={"change": "CHG1"})) for number in range(count)]
     for number, each in enumerate(([], many)):
         run = store.begin_run("", "c", EPOCH)
         store.record(run, reading(EUROPE, number, each))
         store.finish_run(run, trust=b'{"entries": [], "own": []}', at=minute(number + 1))
-    asked = tmp_path / "asked"
+    return diff(store, store.run(2), against_run(store, store.run(1)))
+
+
+def _claims(store: Store, report: Report) -> Counter[tuple[str, str]]:
+    uids = [each.subject.uid for each in report.findings]
+    return Counter((each.standing, each.words) for each in store.claims(uids).values())
+
+
+def test_whoever_makes_many_claims_does_not_stop_a_run_when_nobody_answers(store: Store, tmp_path: Path) -> None:
+    report, asked = _many(store, 30), tmp_path / "asked"
     hanging = f"open({str(asked)!r}, 'a').write('.'); import time; time.sleep(60)"
     section = TicketSection(tags=TAGS, command=(sys.executable, "-c", hanging), timeout=0.5)
 
-    assert tickets.check(store, section, diff(store, store.run(2), against_run(store, store.run(1)))) == 9
+    assert tickets.check(store, section, report) == 30
 
-    assert len(asked.read_text()) <= 3
-    claims = store.claims([each.resource.uid for each in many])
-    assert {each.standing for each in claims.values()} == {Standing.UNCONFIRMED}
-    assert len(claims) == 9
+    assert len(asked.read_text()) <= tickets._AT_ONCE + tickets._TRIES
+    claims = _claims(store, report)
+    assert set(claims) == {
+        ("unconfirmed", "asking failed: TimeoutExpired"),
+        ("unconfirmed", "not asked: asking failed for others just before"),
+    }
+    assert claims.total() == 30
+
+
+@pytest.mark.parametrize("slow", ["answers late", "drips"])
+def test_a_flood_of_claims_and_a_slow_desk_do_not_hold_up_the_alarm(
+    store: Store, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, slow: str
+) -> None:
+    monkeypatch.setattr(tickets, "_LONGEST", 1.0)
+    report = _many(store, 40)
+    section = TicketSection(tags=TAGS, command=(sys.executable, "-c", "import time; time.sleep(0.4)"), timeout=1.0)
+    if slow == "drips":
+        receiver.slow = 0.1
+        section = TicketSection(tags=TAGS, url=SecretStr(f"{receiver.url}/"), timeout=1.0)
+    begun = time.monotonic()
+
+    assert tickets.check(store, section, report) == 40
+
+    assert time.monotonic() - begun < 5
+    claims = _claims(store, report)
+    assert claims["unconfirmed", "not asked: others took all the time"] > 10
+    if slow == "drips":
+        assert claims["unconfirmed", "asking failed: no answer in time"] == tickets._AT_ONCE
+    else:
+        assert 0 < claims["confirmed", ""] < 40
+        again = diff(store, store.run(2), against_run(store, store.run(1)))
+        assert sum("not asked: others took all the time" in each.detail for each in again.findings) > 10
+
+
+def test_a_bug_in_asking_is_not_taken_for_silence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(tickets, "_asked", broken)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        tickets.check(store, TicketSection(tags=TAGS), _many(store, 3))
 
 
 def test_hostile_words_of_a_claim_stay_words() -> None:

@@ -70,7 +70,17 @@ def _command(words: list[str]) -> int:
         if error.hint:
             _say(f"  {error.hint}")
         return error.exit_code
+    except UnicodeEncodeError:
+        if all(_is_text(word) for word in words):
+            raise
+        _say("snapbase: An argument is not UTF-8.\n  Only the name of a file may be anything else.")
+        return 2
     return 0
+
+
+def _is_text(word: str) -> bool:
+    """Python keeps bytes that are no text as halves of surrogate pairs."""
+    return not any("\ud800" <= each <= "\udfff" for each in word)
 
 
 def _usage(error: "TyperException") -> str:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +61,7 @@ def fetch(
 ) -> None:
     """Read the clouds' audit logs from where they were read to the last time.
 
-    Exit 3: some logs or records could not be read.
+    Exit 3: some logs or records could not be read; 2: none could.
     """
     from snapbase.collect.engine import Selection
     from snapbase.operations import audit as operation
@@ -74,7 +75,7 @@ def fetch(
         )
     _said(taken)
     if taken.broken or taken.unread:
-        raise typer.Exit(3)
+        raise typer.Exit(3 if taken.events or None in taken.logs.values() else 2)
 
 
 def _said(taken: "Taken") -> None:
@@ -138,16 +139,17 @@ def list_events(
 
 def _lines(event: "Event") -> str:
     """Two lines: names of calls, people and things together do not fit into columns at 80."""
+    from snapbase.event import Result
     from snapbase.report.text import plain
 
     subject = (next(iter(event.subjects), "") or event.made or event.source).rpartition("/")[2]
-    result = "" if event.result == "succeeded" else f" ({event.result})"
+    result = "" if event.result == Result.SUCCEEDED else f" ({event.result})"
     who = (event.actor.id or event.actor.via).rpartition("/")[2]
     what = "  ".join(filter(None, (f"{event.at:%Y-%m-%d %H:%M}", plain(event.name, 80) + result, plain(subject, 120))))
     return f"{what}\n{'':18}by {plain(who, 120)} from {plain(event.source_ip or 'unknown', 60)}"
 
 
 def _as_json(event: "Event") -> dict[str, Any]:
-    from dataclasses import asdict
+    from snapbase.report.json_report import rfc3339
 
-    return asdict(event) | {"at": f"{event.at:%Y-%m-%dT%H:%M:%SZ}"}
+    return asdict(event) | {"at": rfc3339(event.at)}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snapbase.operations.evidence import Line
     from snapbase.store.evidence import Verified
 
+_NONE = "Nothing was approved yet. `snapbase approve-baseline` does."
 IdArgument = Annotated[int, typer.Argument(help="Its id.")]
 ByOption = Annotated[str | None, typer.Option(help="Who says so; the OS user by default.")]
 
@@ -40,9 +41,6 @@ def list_baselines(context: typer.Context, fmt: TableOption = "table") -> None:
         typer.echo(f"Waiting for somebody else: {pending}. `snapbase baselines confirm ID --by OTHER` makes it count.")
 
 
-_NONE = "Nothing was approved yet. `snapbase approve-baseline` does."
-
-
 def _row(line: "Line") -> tuple[str, ...]:
     each, approval = line.baseline, line.baseline.approval
     what = f"{each.scope} {each.about}" if each.about is not None else each.scope
@@ -50,13 +48,13 @@ def _row(line: "Line") -> tuple[str, ...]:
     if line.revoked:
         stands = f"revoked by {line.revoked.approval.by}"
     elif approval.until:
-        stands = f"{stands}, until {_day(approval.until)}"
+        stands = f"{stands}, until {_minute(approval.until)}"
     reason = " ".join(filter(None, (approval.reason, approval.ticket and f"[{approval.ticket}]")))
     return (
         str(each.id),
         what,
         str(each.run_id),
-        f"{approval.at:%Y-%m-%d %H:%M}",
+        _minute(approval.at),
         approval.by,
         str(each.entries),
         stands,
@@ -64,7 +62,7 @@ def _row(line: "Line") -> tuple[str, ...]:
     )
 
 
-def _day(at: datetime) -> str:
+def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
@@ -134,14 +132,13 @@ def confirm(
     """The second pair of eyes: a pending approval counts once somebody else has confirmed it."""
     from snapbase.operations import evidence as operation
     from snapbase.operations.approve import claimed_identity
+    from snapbase.report.text import plain
 
     refuse_empty("--by", by)
     config = configuration(context)
     with opened(context, config, write=True) as store, store.lock():
         line = operation.confirm(store, baseline, by=by, reason=reason, sign=operation.signer(config))
         head = store.baselines()[-1].hash
-    from snapbase.report.text import plain
-
     approver = plain(line.baseline.approval.by, 60)
     typer.echo(f"Baseline {baseline}, approved by {approver}, is confirmed by {plain(by, 60)} and counts.")
     if operation.same_identity(line.baseline, claimed_identity()):
@@ -266,17 +263,19 @@ def _line_json(line: "Line") -> dict[str, Any]:
 
 
 def _as_json(baseline: "Baseline") -> dict[str, Any]:
+    from snapbase.report.json_report import rfc3339
+
     approval = baseline.approval
     return {
         "id": baseline.id,
         "scope": baseline.scope,
         "about": baseline.about,
         "run_id": baseline.run_id,
-        "approved_at": f"{approval.at:%Y-%m-%dT%H:%M:%SZ}",
+        "approved_at": rfc3339(approval.at),
         "approved_by": approval.by,
         "reason": approval.reason,
         "ticket": approval.ticket,
-        "until": f"{approval.until:%Y-%m-%dT%H:%M:%SZ}" if approval.until else None,
+        "until": rfc3339(approval.until),
         "entries": baseline.entries,
         "claimed": dict(baseline.claimed),
         "covered": baseline.covered,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -132,12 +132,22 @@ def _selection(*narrowed: list[str] | None) -> "Selection":
 def _collect(context: typer.Context, store: "Store", config: "Config", selection: "Selection") -> "Collected":
     from snapbase.operations.collect import collect as operation
 
+    warn(_killed(store))
     stop = threading.Event()
     with stopping(stop), _progress(context) as progress:
         result = operation(store, config, selection, progress=progress, stop=stop)
     unread = f", {result.unread} not read completely" if result.unread else ""
     say(context, f"Run {result.run.id}: {result.resources:,} resources in {result.scopes} scopes{unread}.")
     return result
+
+
+def _killed(store: "Store") -> Iterator[str]:
+    """What is left of a run that could not even say that it ended: we hold the lock, so nobody runs."""
+    from snapbase.model import RunState
+
+    for run in store.runs(limit=1):
+        if run.state == RunState.RUNNING:
+            yield f"run {run.id}, begun {run.started_at:%Y-%m-%d %H:%M} UTC, was killed. What it had recorded stays."
 
 
 def _plan(context: typer.Context, config: "Config", selection: "Selection") -> None:
@@ -173,21 +183,30 @@ def _writable(output: Path | None) -> None:
         raise UsageError(f"{output} cannot be written: {why}.", hint="Nothing was read. Name a file that can.")
 
 
+_AT_ONCE: Mapping[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+"""What each does the second time."""
+
+
 @contextmanager
 def stopping(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks the run to end in order; the second ends it."""
+    """The first Ctrl-C or SIGTERM asks the run to end in order, and so to tell that it failed; the second ends it."""
 
     def ask(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each, ending in _AT_ONCE.items():
+            signal.signal(each, ending)
         stop.set()
         complain("")  # below the terminal's own ^C
         complain("Stopping; what was read is kept. Press Ctrl-C again to stop at once.")
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {each: signal.signal(each, ask) for each in _AT_ONCE}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What every command starts from: the options before the command's name, the configuration, the store."""
 
+import errno
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,16 +105,63 @@ def publish(text: str, output: Path | None) -> None:
             sys.stdout.write(text)
             sys.stdout.flush()
             return
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # /dev/null is everybody's
-                os.fchmod(file.fileno(), 0o600)
-            file.write(text)
+        _save(text, output)
     except BrokenPipeError:
         raise
     except OSError as error:
         where, why = output or "The standard output", error.strerror or str(error)
         raise SnapbaseError(f"{where} cannot be written: {why}.", hint="Name a file that can: --output FILE.") from None
+
+
+_IN_PLACE = {errno.EPERM, errno.EACCES, errno.EROFS, errno.EBUSY}
+"""Why a file may not be replaced that may be written to: its folder is another's, or it is a mount of its own."""
+
+
+def _save(text: str, output: Path) -> None:
+    """All at once: a disk that is full leaves the report that was there.
+
+    Pipes, devices, and files that are open already (/dev/stdout) are written to as they are.
+    """
+    before = output.stat() if output.exists() else None
+    if before is None or (stat.S_ISREG(before.st_mode) and not _is_open(before)):
+        try:
+            _replace(Path(os.path.realpath(output)), text, before)
+            return
+        except OSError as error:
+            if before is None or error.errno not in _IN_PLACE:
+                raise
+    _write(os.open(output, os.O_WRONLY | os.O_TRUNC), text)
+
+
+def _replace(place: Path, text: str, before: os.stat_result | None) -> None:
+    descriptor, part = tempfile.mkstemp(prefix=".snapbase-", dir=place.parent)
+    try:
+        if before is not None and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        _write(descriptor, text)
+        os.replace(part, place)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def _write(descriptor: int, text: str) -> None:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        if is_file:  # /dev/null is everybody's
+            os.fchmod(descriptor, 0o600)
+        file.write(text)
+        if is_file:
+            file.flush()
+            os.fsync(descriptor)
+
+
+def _is_open(found: os.stat_result) -> bool:
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(int(name)), found):
+                return True
+    return False
 
 
 def refuse_empty(option: str, *given: str | None) -> None:

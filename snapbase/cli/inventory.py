@@ -90,6 +90,8 @@ def _sharing(listed: "Listed") -> str:
 
 
 def _as_json(listed: "Listed") -> dict[str, Any]:
+    from snapbase.report.json_report import rfc3339
+
     state, resource = listed.state, listed.state.resource
     return {
         "cloud": state.scope.cloud,
@@ -99,7 +101,7 @@ def _as_json(listed: "Listed") -> dict[str, Any]:
         "uid": resource.uid,
         "address": resource.address,
         "name": resource.name,
-        "created_at": f"{resource.created_at:%Y-%m-%dT%H:%M:%SZ}" if resource.created_at else None,
+        "created_at": rfc3339(resource.created_at),
         "encrypted": resource.encrypted,
         "key": resource.key,
         "source": resource.source,
@@ -114,13 +116,15 @@ def _as_json(listed: "Listed") -> dict[str, Any]:
 
 
 def _grant(exposure: "Exposure") -> dict[str, Any]:
+    from snapbase.report.json_report import rfc3339
+
     grant = exposure.grant
     return {
         "principal": {"kind": grant.principal.kind, "id": grant.principal.id, "trust": exposure.trust},
         "access": grant.access,
         "mechanism": grant.mechanism,
         "condition": grant.condition,
-        "expires_at": f"{grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if grant.expires_at else None,
+        "expires_at": rfc3339(grant.expires_at),
         "effect": exposure.effect,
         "why": exposure.why,
     }
@@ -179,32 +183,36 @@ def _approved(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
 
 
 def _logged(story: "Story") -> Iterator[tuple[datetime, str, str, str]]:
+    from snapbase.event import Result
+
     for event in story.events:
-        result = "" if event.result == "succeeded" else f" ({event.result})"
+        result = "" if event.result == Result.SUCCEEDED else f" ({event.result})"
         whom = ", ".join(str(each) for each in event.targets)
         details = " ".join(filter(None, (f"to {whom}" if whom else "", event.detail, f"from {event.source_ip}")))
         yield event.at, f"{event.name}{result}", event.actor.id or event.actor.via, details
 
 
 def _story_json(story: "Story") -> dict[str, Any]:
+    from snapbase.report.json_report import rfc3339
+
     return {
         "uid": story.uid,
-        "kept_since": f"{story.kept_since:%Y-%m-%dT%H:%M:%SZ}" if story.kept_since else None,
+        "kept_since": rfc3339(story.kept_since),
         "versions": [
             {
-                "opened_at": f"{version.opened_at:%Y-%m-%dT%H:%M:%SZ}",
-                "closed_at": f"{version.closed_at:%Y-%m-%dT%H:%M:%SZ}" if version.closed_at else None,
+                "opened_at": rfc3339(version.opened_at),
+                "closed_at": rfc3339(version.closed_at),
                 **_as_json(version.listed),
             }
             for version in story.versions
         ],
         "approvals": [
-            {"entry": entry, "by": a.by, "at": f"{a.at:%Y-%m-%dT%H:%M:%SZ}", "reason": a.reason, "ticket": a.ticket}
+            {"entry": entry, "by": a.by, "at": rfc3339(a.at), "reason": a.reason, "ticket": a.ticket}
             for entry, a in story.approvals
         ],
         "events": [
             {
-                "at": f"{event.at:%Y-%m-%dT%H:%M:%SZ}",
+                "at": rfc3339(event.at),
                 "name": event.name,
                 "action": event.action,
                 "result": event.result,

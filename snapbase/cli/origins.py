@@ -22,6 +22,7 @@ def list_origins(context: typer.Context, run: RunOption = None, fmt: TableOption
     """Every origin the history shows: how strong the evidence is, and whether somebody approved it."""
     from snapbase.operations import origins as operation
     from snapbase.operations.diff import finished_run
+    from snapbase.report.json_report import approval_json
     from snapbase.report.listing import listing
 
     with opened(context, configuration(context)) as store:
@@ -32,7 +33,7 @@ def list_origins(context: typer.Context, run: RunOption = None, fmt: TableOption
                 "origin": each.origin,
                 "evidence": each.evidence,
                 "snapshots": each.live,
-                "approved": _approval(each.approved.approval) if each.approved else None,
+                "approved": approval_json(each.approved.approval) if each.approved else None,
                 "low_trust": bool(each.approved and each.approved.low_trust),
             }
             for each in found
@@ -225,23 +226,15 @@ def _span(low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _approval(approval: Any) -> dict[str, Any]:
-    return {
-        "by": approval.by,
-        "at": f"{approval.at:%Y-%m-%dT%H:%M:%SZ}",
-        "until": f"{approval.until:%Y-%m-%dT%H:%M:%SZ}" if approval.until else None,
-        "reason": approval.reason,
-        "ticket": approval.ticket or None,
-    }
-
-
 def _as_json(proposed: "Proposed") -> dict[str, Any]:
+    from snapbase.report.json_report import approval_json, rfc3339
+
     proposal, test = proposed.proposal, proposed.test
     return {
         "origin": proposed.origin,
         "evidence": proposed.evidence,
         "low_trust": not proposal.cohort.strong,
-        "approved": _approval(proposed.approved.approval) if proposed.approved else None,
+        "approved": approval_json(proposed.approved.approval) if proposed.approved else None,
         "snapshots": proposal.live,
         "gone": proposal.went,
         "invariants": dict(_invariants(proposal.cohort)),
@@ -251,7 +244,7 @@ def _as_json(proposed: "Proposed") -> dict[str, Any]:
         "back_test": test
         and {
             "runs": test.runs,
-            "since": f"{test.since:%Y-%m-%dT%H:%M:%SZ}",
+            "since": rfc3339(test.since),
             "hidden": {"appeared": test.appeared, "disappeared": test.disappeared},
             "listed": [{"invariant": name, "count": count, "examples": few} for name, count, few in test.listed],
         },

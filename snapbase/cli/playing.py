@@ -1,7 +1,6 @@
 """`demo` and `sandbox`: the local clouds."""
 
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -75,12 +74,13 @@ def _folder(keep: bool) -> Iterator[Path]:
 
 
 def _show(scene: "Scene") -> None:
+    from snapbase.report.listing import width
     from snapbase.report.text import command_lines
 
-    width = _width()
+    room = width()
     typer.secho(f"\n{scene.title}", bold=True)
     if scene.command:
-        typer.secho("$ " + "\n  ".join(command_lines(scene.command, width - 2)), dim=True)
+        typer.secho("$ " + "\n  ".join(command_lines(scene.command, room - 2)), dim=True)
     if scene.collected:
         seen = scene.collected
         unread = f", {seen.unread} not read completely" if seen.unread else ""
@@ -89,7 +89,7 @@ def _show(scene: "Scene") -> None:
         baseline = scene.baseline
         typer.echo(f"Baseline {baseline.id} approved by {baseline.approval.by}: {baseline.entries} findings covered.")
     for act in scene.acts:
-        typer.echo(_hanging(act.did, "  · ", width))
+        typer.echo(_hanging(act.did, "  · ", room))
     if scene.report:
         typer.echo("")
         typer.echo(rendered(scene.report, "table", None), nl=False)
@@ -104,16 +104,14 @@ def _hanging(text: str, mark: str, width: int) -> str:
                 break_on_hyphens=False)  # fmt: skip
 
 
-def _width() -> int:
-    return max(60, shutil.get_terminal_size((80, 24)).columns)
-
-
 def _exports(endpoints: "Endpoints", config: Path) -> Iterator[str]:
     for name, value in {**endpoints.environment(), "SNAPBASE_CONFIG": str(config)}.items():
         yield f"export {name}={shlex.quote(value)}"
 
 
 def _farewell(keep: bool, config: Path, endpoints: "Endpoints") -> None:
+    from snapbase.report.listing import width
+
     typer.secho("\nWhat to type next", bold=True)
     if keep:
         typer.echo("In another terminal, with these clouds still up:\n")
@@ -135,7 +133,7 @@ def _farewell(keep: bool, config: Path, endpoints: "Endpoints") -> None:
             ("snapbase collect --plan", "what a run with your own credentials would read"),
         )
     room = max(len(command) for command, _ in lines) + 2
-    side_by_side = room + max(len(words) for _, words in lines) + 2 <= _width()
+    side_by_side = room + max(len(words) for _, words in lines) + 2 <= width()
     for command, words in lines:
         typer.echo(f"  {command:<{room}}{words}" if side_by_side else f"  {command}\n      {words}")
 

@@ -39,6 +39,7 @@ def aws(
 
     The policy has what the queues of the configuration need; it is for the identity that snapbase runs as.
     """
+    from snapbase.collect.aws.session import home_region
     from snapbase.operations import policy, queues
 
     if fmt == "cloudformation":
@@ -56,7 +57,7 @@ def aws(
     if fmt != "json":
         raise UsageError(f"No format {fmt}.", hint="json, cloudformation or event-pattern.")
     entries = configuration(context).aws
-    heard = [queues.arn(each.queue, partition, each.home_region) for each in entries if each.queue]
+    heard = [queues.arn(each.queue, partition, home_region(each)) for each in entries if each.queue]
     kinds = tuple(kind or ())
     publish(_json(policy.aws_policy(kinds, assume_role=assume_role, partition=partition, queues=heard)), output)
 

@@ -124,6 +124,8 @@ def _grants_json(listed: "Listed", exposures: "tuple[Exposure, ...]") -> dict[st
 
 
 def _as_json(holder: "Holder") -> dict[str, Any]:
+    from snapbase.report.json_report import rfc3339
+
     return {
         "principal": {"kind": holder.principal.kind, "id": holder.principal.id},
         "trust": str(holder.judgement.trust),
@@ -131,7 +133,7 @@ def _as_json(holder: "Holder") -> dict[str, Any]:
         "snapshots": holder.snapshots,
         "containers": holder.containers,
         "unapproved": holder.unapproved,
-        "since": f"{holder.since:%Y-%m-%dT%H:%M:%SZ}",
+        "since": rfc3339(holder.since),
         "places": [
             {"cloud": each.cloud, "account": each.account, "location": each.location, "kind": each.kind}
             for each in holder.places

@@ -109,7 +109,7 @@ def collect(
         plan.scopes.sort(key=lambda each: (each.scope not in first, -known.get(each.scope, 0)))
         yield from plan.readings
         yield from _vanished(plan, selection, known)
-        yield from _read_all(plan.scopes, config.collect.threads, runtime, progress, stop, plan.bugs)
+        yield from _read_all(plan.scopes, told.threads, runtime, progress, stop, plan.bugs)
     finally:
         runtime.close()
 
@@ -143,7 +143,7 @@ def plan(config: Config, selection: Selection, *, known: Mapping[Scope, int]) ->
     ]
     shut = [f"{each.scope}: {c.outcome}, {c.reason}" for each in found.readings for c in each.coverage if c.reason]
     shut += [f"{name}: {miss.outcome}, {miss.reason}" for name, miss in found.failures]
-    skipped = [f"{scope}: skipped by the configuration" for scope in sorted(found.skipped)]
+    skipped = [f"{scope}: {SKIPPED}" for scope in sorted(found.skipped)]
     there = {*(each.scope for each in found.scopes), *(each.scope for each in found.readings), *found.skipped}
     return Foreseen(
         lines=(*lines, *shut, *skipped, several(len(found.scopes), "scope")),

@@ -2,7 +2,7 @@
 
 import getpass
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -16,6 +16,8 @@ from snapbase.operations.diff import Against, against_baseline, against_run, dif
 from snapbase.store import Store
 from snapbase.store.baselines import NewLine, Sign
 from snapbase.trust import TrustClass
+
+_NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,15 +167,31 @@ def _find(by_id: dict[str, Finding], name: str) -> Finding:
 
 
 def _uid(store: Store, run: Run, name: str) -> str:
+    """By its uid, its address or the end of that. A part of it would name another once the one that was meant is gone;
+    its name, where that is a tag, is anybody's to write."""
     if not name.strip():
         raise UsageError("--snapshot is empty.", hint="`snapbase snapshots list` lists the uids.")
-    found = {state.resource.uid for state in store.states(run.last_rev, match=name)}
-    if name in found:
+    near = {state.resource.uid: state.resource.address for state in store.states(run.last_rev, match=name)}
+    found = [uid for uid, address in near.items() if is_called(address, name)]
+    if name in near:
         return name
     if len(found) != 1:
-        what = "matches several snapshots" if found else "is not known"
-        raise NotFound(f"{name} {what} as of run {run.id}.", hint="`snapbase snapshots list` lists the uids.")
-    return found.pop()
+        what = "names several snapshots" if found else "is the uid or the address of no snapshot"
+        hint = "`snapbase snapshots list` lists the uids, from which no part may be missing."
+        raise NotFound(f"{name} {what} as of run {run.id}.{nearest(found or near)}", hint=hint)
+    return found[0]
+
+
+def is_called(whole: str, name: str) -> bool:
+    """Whether a name is all of an id, or its end from a `/` or a `:` on: `snap-1` of `arn:…:snapshot/snap-1`."""
+    return whole == name or whole.endswith((f"/{name}", f":{name}"))
+
+
+def nearest(found: Collection[str]) -> str:
+    """A few ids that may be meant, in words; empty where there are none."""
+    few = sorted(found, key=lambda each: (len(each), each))[:_NEAREST]
+    more = f" and {len(found) - len(few):,} more" if len(found) > len(few) else ""
+    return f" Near it: {', '.join(few)}{more}." if few else ""
 
 
 def _moved(store: Store, run: Run) -> tuple[Finding, ...]:

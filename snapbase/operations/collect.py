@@ -80,7 +80,10 @@ def collect(
     check(config, selection, store.known_scopes())
     with _run(store, config, str(selection)) as run_id:
         known = known_scopes(store)
-        logs = config.audit.enabled and not (selection.kinds or selection.locations)
+        whole = not (selection.kinds or selection.locations)
+        logs = whole and config.audit.enabled
+        if whole and not logs:
+            audit.leave_out(store, run_id, selection)
         heard: list[audit.Taken] = []
         first, bug = _logs(store, config, selection, run_id, known, stop, heard) if logs else (frozenset[Scope](), None)
         told = store.newest_event()
@@ -99,8 +102,10 @@ def collect(
         if bug is not None:
             raise bug
         run = _finish(store, config, run_id, previous)
-    holes = {where for each in heard for where in (*each.unread, *map(str, each.undigested))}
-    return Collected(run, tally.scopes, tally.unread + len(holes), tally.resources, len(tally.places), told)
+    unread = tally.unread + len({scope for each in heard for scope in each.holes})
+    # An account that cannot be entered is counted once, unless that was so while its logs were to be read only.
+    unread = unread or len({where for each in heard for where in each.unread})
+    return Collected(run, tally.scopes, unread, tally.resources, len(tally.places), told)
 
 
 def check(config: Config, selection: engine.Selection, known: Mapping[Scope, int]) -> None:

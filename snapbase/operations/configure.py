@@ -17,7 +17,7 @@ from typing import Any
 
 from snapbase.collect.collector import cloud
 from snapbase.collect.runtime import Runtime
-from snapbase.config import CLOUDS, load
+from snapbase.config import CLOUDS, home, load
 from snapbase.errors import CredentialsError, UsageError
 from snapbase.shapes import GUID
 
@@ -59,8 +59,8 @@ class Look:
 
 def found(environ: Mapping[str, str]) -> list[Found]:
     """Every cloud for which the environment or a file of its own command line hints at credentials."""
-    home = Path(environ.get("HOME", "~")).expanduser()
-    looks = (_aws(environ, home), _azure(environ, home), _gcp(environ, home))
+    folder = home(environ)
+    looks = (_aws(environ, folder), _azure(environ, folder), _gcp(environ, folder))
     every = (each or _told(name, environ) for name, each in zip(CLOUDS, looks, strict=True))
     return [each for each in every if each is not None]
 

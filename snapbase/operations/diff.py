@@ -200,7 +200,7 @@ def _attributed(
 def _skipped(store: Store, run: Run) -> tuple[str, ...]:
     """What nobody read because the configuration says so: it counts as complete, and is not."""
     kinds = {scope.kind for (scope, _), each in store.coverage_at(run.last_rev).items() if each.reason == SKIPPED}
-    return (f"Not read, because `skip` says so: {', '.join(sorted(kinds))}.",) if kinds else ()
+    return (f"Not read, because the configuration says so: {', '.join(sorted(kinds))}.",) if kinds else ()
 
 
 def _pruned(store: Store, against: Against, rotation: Rotation) -> tuple[str, ...]:

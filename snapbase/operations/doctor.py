@@ -10,6 +10,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from typing import Any
 
+from snapbase.collect.aws.session import home_region
 from snapbase.collect.collector import Collector, Connection, Target, cloud, collectors
 from snapbase.collect.engine import CLOUDS, Selection
 from snapbase.collect.runtime import Runtime
@@ -20,7 +21,7 @@ from snapbase.operations import policy, queues, skips
 from snapbase.operations.accounts import unseen
 from snapbase.operations.evidence import signer
 from snapbase.operations.probing import Probe, Tried, places_to_try, try_all
-from snapbase.settings import Config
+from snapbase.settings import AwsEntry, Config
 from snapbase.store import Store
 from snapbase.vendors import names
 
@@ -170,7 +171,8 @@ def _entry(
                 raise
             return [*checks, Check("credentials", label, State.FAILED, miss.reason, _advice(miss))]
         checks.append(Check("credentials", label, State.OK, f"signed in as {who}"))
-        places = places_to_try(targets, selection.locations, getattr(entry, "home_region", ""), thorough=thorough)
+        home = home_region(entry) if isinstance(entry, AwsEntry) else ""
+        places = places_to_try(targets, selection.locations, home, thorough=thorough)
         checks += _accounts(label, targets, len(places))
         try_all(name, kinds, places, probe, entry.skip, threads=config.collect.threads, thorough=thorough)
         return [*checks, *_permissions(name, kinds, probe.tried, entry.skip), *_heard(entry, runtime)]

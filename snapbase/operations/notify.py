@@ -24,6 +24,8 @@ _BATCH = 500
 """Findings of one message."""
 _LARGEST = 500_000
 """Bytes of its findings and holes as JSON: nginx takes a body of 1 MiB unless told otherwise (client_max_body_size)."""
+_COHORTS = 20
+"""Approved origins of one message, the busiest; thousands may be approved, and each is alive in every report."""
 _TOLD = 20
 """Findings and holes of one message that people are told one by one."""
 _QUIET = timedelta(days=1)
@@ -103,7 +105,9 @@ class Teller:
         return self._tell(news, now, standing={*found, *holes, *failing})
 
     def tell_failure(self, error: Exception) -> tuple[str, ...]:
-        """That a run failed; returns as `tell` does."""
+        """That a run failed; returns as `tell` does. Another one at work is no failure: that one tells."""
+        if isinstance(error, Busy):
+            return ()
         now = datetime.now(UTC)
         thing = _failed(error)
 
@@ -166,8 +170,12 @@ def _hole(gap: CoverageGap) -> str:
 def _messages(report: Report, fresh: Sequence[Finding], unread: Sequence[CoverageGap]) -> Iterator[_News]:
     """In batches, the worst first; each has only its own findings and holes."""
     known = len(report.findings) - len(fresh)
-    notes = (*report.notes, f"{several(known, 'finding')} told before, or milder.") if known else report.notes
-    whole = replace(report, notes=notes)
+    more = len(report.summary.cohorts) - _COHORTS
+    notes = [*report.notes]
+    notes += [f"{several(known, 'finding')} told before, or milder."] if known else []
+    notes += [f"{several(more, 'approved origin')} more: snapbase diff has them."] if more > 0 else []
+    summary = replace(report.summary, cohorts=report.summary.cohorts[:_COHORTS])
+    whole = replace(report, notes=tuple(notes), summary=summary)
     least = len(json_report.render(replace(whole, findings=(), coverage=()), Options()))
     for start in range(0, max(len(fresh), len(unread)), _BATCH):
         end = start + _BATCH

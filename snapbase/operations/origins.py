@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from heapq import nlargest
 
 from snapbase.diff import ChangeType
 from snapbase.errors import ApprovalRefused, NotFound, UsageError
 from snapbase.model import Approval, Baseline, BaselineScope, Pin, Run, RunState
-from snapbase.operations.approve import claimed_identity
+from snapbase.operations.approve import claimed_identity, is_called, nearest
 from snapbase.operations.diff import against_baseline
 from snapbase.operations.rotation import Window, judged_by
 from snapbase.operations.witnesses import Witnesses
@@ -160,11 +161,21 @@ def listing(store: Store, run: Run) -> list[Listed]:
 
 
 def find(origins: Sequence[str], name: str) -> str:
-    """An origin by its id, or by a part of it where that is unambiguous; raises `NotFound`."""
+    """An origin to look at, by its id, or by a part of it where that is unambiguous; raises `NotFound`."""
     found = [name] if name in origins else [each for each in origins if name and name in each]
     if len(found) != 1:
         what = f"matches {len(found)} origins" if found else "is no origin that the stored history shows"
         raise NotFound(f"{name} {what}.", hint="`snapbase origins list` lists them.")
+    return found[0]
+
+
+def named(origins: Sequence[str], name: str) -> str:
+    """An origin to approve, by its id or the end of it: a part of it may be another's, too. Raises `NotFound`."""
+    found = [name] if name in origins else [each for each in origins if is_called(each, name)]
+    if len(found) != 1:
+        what = f"names {len(found)} origins" if found else "is no origin that the stored history shows"
+        near = found or [each for each in origins if name in each] or get_close_matches(name, origins)
+        raise NotFound(f"{name} {what}.{nearest(near)}", hint="`snapbase origins list` lists them.")
     return found[0]
 
 
@@ -186,7 +197,7 @@ def plan(store: Store, request: Request) -> list[Proposed]:
     if not request.reason.strip():
         raise UsageError("An approval needs a reason.", hint="Add --reason 'why this is fine'.")
     known = {each.origin: each for each in propose(store, request.run)}
-    chosen = {find(list(known), name) for name in request.origins}
+    chosen = {named(list(known), name) for name in request.origins}
     weak = sorted(origin for origin in chosen if not Evidence(known[origin].evidence).strong)
     if weak and not request.low_trust:
         raise ApprovalRefused(

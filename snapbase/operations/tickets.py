@@ -2,9 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
+
+from pydantic import SecretStr
 
 from snapbase.finding import Finding, Report
 from snapbase.model import State
@@ -15,7 +20,13 @@ from snapbase.ticket import Claim, Standing, claimed
 _RULE = "snapshot-appeared"
 _TRIES = 3
 """In vain one after the other, and the rest is left for the next run: whoever makes many claims must not stop it."""
+_LONGEST = 30.0
+"""Seconds for all questions of a run (or for one, where more is configured): as `watch` has from round to round."""
+_AT_ONCE = 8
 _FAILED = "asking failed"
+
+_Answer = tuple[Standing, str]
+"""And why, in words."""
 
 
 def check(store: Store, section: TicketSection, report: Report) -> int:
@@ -28,30 +39,59 @@ def check(store: Store, section: TicketSection, report: Report) -> int:
     new = {each.subject.uid: each for each in report.findings if each.rule == _RULE}
     known = store.claims(new)
     open_ = {uid for uid in new if uid not in known or known[uid].standing == Standing.UNCONFIRMED}
-    claims: list[Claim] = []
     states = store.guards(report.run.last_rev, open_)
+    tickets = {uid: claimed(states[uid].resource.tags, section.tags, section.pattern) for uid in states}
     # In another order each time: those on which asking fails are not always the first.
-    for uid in sorted(states, key=lambda each: sha256(f"{report.run.id} {each}".encode("utf-8", "replace")).digest()):
-        state = states[uid]
-        ticket = claimed(state.resource.tags, section.tags, section.pattern)
-        if ticket and len(claims) >= _TRIES and all(each.words.startswith(_FAILED) for each in claims[-_TRIES:]):
-            claims.append(Claim(uid, ticket, words=f"{_FAILED} for others just before"))
-        elif ticket:
-            claims.append(_asked(section, ticket, state, new[uid]))
-    store.keep_claims(claims)
-    return len(claims)
+    order = sorted((uid for uid in states if tickets[uid]), key=lambda uid: _shuffled(report.run.id, uid))
+    answers = _answers(section, {uid: _question(tickets[uid], states[uid], new[uid]) for uid in order})
+    store.keep_claims(Claim(uid, tickets[uid], *answers[uid]) for uid in order)
+    return len(order)
 
 
-def _asked(section: TicketSection, ticket: str, state: State, finding: Finding) -> Claim:
-    question = _question(ticket, state, finding)
-    uid = state.resource.uid
+def _shuffled(run: int, uid: str) -> bytes:
+    return sha256(f"{run} {uid}".encode("utf-8", "replace")).digest()
+
+
+def _answers(section: TicketSection, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, _Answer]:
+    """Asks about all of them, a few at once, and not for longer than `_LONGEST`: what is new must be told.
+
+    In daemon threads, which are left behind then: an answer may come byte by byte, and for ever.
+    """
+    found: dict[str, _Answer] = {}
+    left, bugs, vain = deque(questions), list[Exception](), 0
+    end = time.monotonic() + max(_LONGEST, section.timeout)
+
+    def work() -> None:
+        nonlocal vain
+        while vain < _TRIES and (seconds := end - time.monotonic()) > 0:
+            try:
+                uid = left.popleft()
+                found[uid] = _asked(section, questions[uid], min(seconds, section.timeout))
+            except IndexError:  # nothing is left
+                return
+            except Exception as error:
+                bugs.append(error)
+                return
+            vain = vain + 1 if found[uid][1].startswith(_FAILED) else 0
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(questions)))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(max(0.0, end - time.monotonic()))
+    if bugs:
+        raise bugs[0]
+    why = f"not asked: {f'{_FAILED} for others just before' if vain >= _TRIES else 'others took all the time'}"
+    silent = dict.fromkeys(questions, f"{_FAILED}: no answer in time") | dict.fromkeys(tuple(left), why)
+    return {uid: (Standing.UNCONFIRMED, words) for uid, words in silent.items()} | dict(found)
+
+
+def _asked(section: TicketSection, question: Mapping[str, Any], seconds: float) -> _Answer:
     if section.command:
-        standing, words = _by_command(section, question)
-    elif section.url:
-        standing, words = _by_url(section, question)
-    else:
-        standing, words = Standing.UNCONFIRMED, "nobody is configured to be asked"
-    return Claim(uid, ticket, standing, words)
+        return _by_command(section.command, question, seconds)
+    if section.url:
+        return _by_url(section.url, question, seconds)
+    return Standing.UNCONFIRMED, "nobody is configured to be asked"
 
 
 def _question(ticket: str, state: State, finding: Finding) -> dict[str, Any]:
@@ -69,16 +109,16 @@ def _question(ticket: str, state: State, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _by_command(section: TicketSection, question: Mapping[str, Any]) -> tuple[Standing, str]:
+def _by_command(command: Sequence[str], question: Mapping[str, Any], seconds: float) -> _Answer:
     """Exit code 0 confirms, 1 refuses, anything else is no answer. The question is JSON on its standard input."""
     try:
         done = subprocess.run(  # noqa: S603 - the configuration names it
-            list(section.command),
+            list(command),
             input=json.dumps(question),
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=section.timeout,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -91,12 +131,12 @@ def _by_command(section: TicketSection, question: Mapping[str, Any]) -> tuple[St
     return Standing.UNCONFIRMED, f"asking ended with {done.returncode}"
 
 
-def _by_url(section: TicketSection, question: Mapping[str, Any]) -> tuple[Standing, str]:
+def _by_url(url: SecretStr, question: Mapping[str, Any], seconds: float) -> _Answer:
     """`{"confirmed": true | false, "reason": "…"}` answers a POST of the question; anything else is no answer."""
     import requests
 
     try:
-        answer = requests.post(section.url or "", json=question, timeout=section.timeout, allow_redirects=False)
+        answer = requests.post(url.get_secret_value(), json=question, timeout=seconds, allow_redirects=False)
         answer.raise_for_status()
         told = answer.json()
     except (requests.RequestException, ValueError) as error:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-import platformdirs
 
-from snapbase.errors import Busy
+from snapbase.config import data_folder
+from snapbase.errors import Busy, ConfigurationError
 from snapbase.store.database import place
 
 
@@ -121,7 +121,10 @@ def path_of(store_url: str) -> Path:
     if scheme.startswith("sqlite") and named.startswith("/") and file and not file.startswith(":"):
         return Path(f"{file}.told")
     name = f"{hashlib.sha256(place(store_url).encode()).hexdigest()[:16]}.told"
-    return Path(platformdirs.user_data_dir("snapbase")) / "notify" / name
+    try:
+        return data_folder() / "notify" / name
+    except ConfigurationError:  # where nothing can be kept: what is new is told again by each run, rather than never
+        return Path(os.devnull) / name
 
 
 def _read(path: Path) -> Ways:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import platformdirs
 
+from snapbase.config import data_folder
 from snapbase.errors import Busy, StoreError
 from snapbase.model import Run
 from snapbase.review.decisions import Choice, Decision, Decisions, Did, Event, Saved, Undid
@@ -19,7 +19,7 @@ from snapbase.store.database import place
 
 def path_of(store_url: str, run: Run, folder: Path | None = None) -> Path:
     """One file for each store and run; a store that was made anew has other runs, even where their numbers return."""
-    folder = folder or Path(platformdirs.user_data_dir("snapbase")) / "review"
+    folder = folder or data_folder() / "review"
     key = f"{place(store_url)}\n{run.id}\n{run.started_at.isoformat()}"
     return folder / f"run-{run.id}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.jsonl"
 

@@ -263,15 +263,15 @@ class Store:
         with reading(self._engine) as connection:
             return claims.of(connection, uids)
 
-    def telling_events(self, since: datetime, until: datetime) -> Iterator[Event]:
-        """In order of time, without the polling of single ids."""
+    def telling_events(self, since: datetime, until: datetime, *, after: int | None = None) -> Iterator[Event]:
+        """In order of time, without the polling of single ids; `after`: kept after the event of that number."""
         with reading(self._engine) as connection:
-            yield from lookup.telling(connection, since, until)
+            yield from lookup.telling(connection, since, until, after)
 
-    def named_events(self, keys: Collection[tuple[str, str]]) -> list[Event]:
-        """Those of some clouds with some ids that are still kept."""
+    def named_events(self, keys: Collection[tuple[str, str]], *, after: int = 0) -> list[Event]:
+        """Those of some clouds with some ids that are still kept; `after`: kept after the event of that number."""
         with reading(self._engine) as connection:
-            return lookup.named(connection, keys)
+            return lookup.named(connection, keys, after)
 
     def newest_event(self) -> int:
         """The number of the event that was kept last; 0 before any was."""

@@ -147,11 +147,6 @@ def decode(uid: str, address: str, subject: str | None, profile: str, document: 
     )
 
 
-def outline(profile: str) -> Resource:
-    """What many resources have in common, as one of nobody's: it decides what grants on them are worth."""
-    return Resource(uid="", address="", **_shared(profile))
-
-
 @lru_cache(maxsize=4096)
 def _shared(profile: str) -> dict[str, Any]:
     """The fields that many resources have in common; nobody changes them."""

@@ -1,10 +1,13 @@
 """Connections: SQLite (WAL, foreign keys, one writer, 0600) and PostgreSQL, behind the same few words."""
 
+import errno
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -16,8 +19,9 @@ _CLOCK = 0x736E6170
 """PostgreSQL advisory lock that orders commits; any constant of our own will do."""
 _NO_STORE = ("not a database", "unable to open", "connection failed")
 _WHERE = "Is the store where --store, SNAPBASE_STORE_URL or url under [store] says?"
+_AS_OWNER = "Run snapbase as whoever owns the store, or read a copy of it (`snapbase db backup`)."
+_LOG = "journal_mode=WAL"
 _PRAGMAS = (
-    "journal_mode=WAL",
     "foreign_keys=ON",
     "synchronous=NORMAL",
     "cache_size=-65536",
@@ -71,15 +75,22 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
         raise StoreError("A store in memory is forgotten at once.", hint="Write sqlite:////path/to/snapbase.db")
     if write:
         _private(path)
-    elif not path.exists():
-        raise StoreError(f"There is no store at {path}.", hint="Run `snapbase collect` first.")
-    engine = create_engine(url, connect_args={"timeout": 60})
+    else:
+        _readable(path)
+    frozen = not write and _is_frozen(path)
+    engine = _unchanging(url, path) if frozen else create_engine(url, connect_args={"timeout": 60})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            # Only a writer chooses how the store is kept: a reader may have no right to write it down.
+            for pragma in (_LOG, *_PRAGMAS) if write else _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            if write or not path.is_file() or os.access(path.resolve().parent, os.W_OK):
+                raise
+            raise _unopened(path, error) from error
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -89,12 +100,66 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
     return engine
 
 
+def _readable(path: Path) -> None:
+    """Raises `StoreError` where there is nothing, or it is not ours to read."""
+    why = ""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"There is no store at {path}.", hint="Run `snapbase collect` first.") from None
+    except OSError as error:
+        why = error.strerror or str(error)
+    if not why and not os.access(path, os.R_OK):
+        why = os.strerror(errno.EACCES)
+    if why:
+        raise StoreError(f"{path} cannot be read: {why}.", hint=_AS_OWNER)
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether nobody writes: the file system cannot be written to, and no log stands beside the store.
+
+    SQLite then needs a word, for the index of that log, which it makes even to read, can not be made.
+    """
+    real = path.resolve()
+    return bool(os.statvfs(real).f_flag & os.ST_RDONLY) and not Path(f"{real}-wal").exists()
+
+
+def _unchanging(url: URL, path: Path) -> Engine:
+    """Reads without any lock. What is read-only here may be written to elsewhere (a volume that another container
+    has, too): then what was read is refused."""
+    before = _mark(path)
+    place = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    engine = create_engine(url, creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False))
+
+    @event.listens_for(engine, "commit")
+    def _still(_: Connection) -> None:
+        if _mark(path) != before:
+            raise StoreError(f"{path} was written to while it was read.", hint="Run it again.")
+
+    return engine
+
+
+def _mark(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unopened(path: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(
+        f"{path} cannot be read: SQLite needs {path.name}-shm beside it, which cannot be made or read there ({error}).",
+        hint=f"{_AS_OWNER} Of one on a read-only disk copy {path.name} and {path.name}-wal together.",
+    )
+
+
 def _private(path: Path) -> None:
     """Creates the file so that only its owner can ever read it; SQLite gives its -wal and -shm the same mode."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        path.chmod(0o600)
+        with suppress(FileExistsError):
+            # Closing one that is there would drop this process's locks on it (sqlite.org/howtocorrupt.html, 2.2).
+            os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if path.is_file():
+            path.chmod(0o600)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}.", hint="Give another --store.") from error
 

@@ -4,16 +4,18 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from snapbase.errors import Busy
+from snapbase.errors import Busy, StoreError
 
 _LOCK = 0x736E6171
 _HINT = "Wait for it, or look for a stuck one."
+_REMOVE = "Run snapbase as its owner; or remove it while no snapbase runs, and the next one makes its own."
+_ELSEWHERE = "Put the store on a disk of this machine, or into PostgreSQL."
 _HOLDER = text(
     "SELECT application_name || ' since ' || to_char(state_change, 'YYYY-MM-DD HH24:MI')"
     " FROM pg_stat_activity JOIN pg_locks USING (pid)"
@@ -47,16 +49,27 @@ def locked(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _file(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    """Raises `StoreError` where the file cannot be had: it may be another user's, whom `sudo` once made it."""
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 300).decode(errors="replace").strip() or "unknown"
-            raise Busy(f"Another snapbase ({holder}) is writing to this store.", hint=_HINT) from None
-        os.ftruncate(descriptor, 0)
-        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}.", hint=_REMOVE) from error
+    try:
+        _lock(descriptor, path)
+        with suppress(OSError):  # on a full disk the lock holds, only without a name
+            os.ftruncate(descriptor, 0)
+            since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 300).decode(errors="replace").strip() or "unknown"
+        raise Busy(f"Another snapbase ({holder}) is writing to this store.", hint=_HINT) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked: {error.strerror}.", hint=_ELSEWHERE) from error

@@ -1,11 +1,12 @@
 """A small estate with an approved first run and a second one to review; and the desk to review it at."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from snapbase.errors import UsageError
-from snapbase.model import Outcome
+from snapbase.model import Observation, Outcome
 from snapbase.operations import approve as approving
 from snapbase.operations.diff import finished_run
 from snapbase.operations.trusting import to_bytes
@@ -39,7 +40,7 @@ def estate(url: str, *, attacked: bool = True, readable: bool = True, approved: 
         _run(store, 10, [*now, seen(fresh)] if attacked else now, readable=readable)
 
 
-def _run(store: Store, at: int, found: list, *, readable: bool = True) -> None:  # type: ignore[type-arg]
+def _run(store: Store, at: int, found: Sequence[Observation], *, readable: bool = True) -> None:
     run = store.begin_run("", "config", minute(at))
     store.record(run, reading(EUROPE, at + 1, found))
     listed = Outcome.COMPLETE if readable else Outcome.DENIED

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -111,7 +112,9 @@ _STEPS = st.tuples(st.sampled_from("jjkaaalxnpuuuf GssR"), st.sampled_from(_FILT
 
 @settings(deadline=None, max_examples=200)
 @given(steps=st.lists(_STEPS, max_size=40))
-def test_any_keys_neither_lose_nor_invent_a_decision(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:  # type: ignore[type-arg]
+def test_any_keys_neither_lose_nor_invent_a_decision(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+) -> None:
     path = tmp_path_factory.mktemp("kept") / "run.jsonl"
     report, oracle = _report(), _Oracle()
     opened = kept(path)
@@ -346,7 +349,7 @@ def test_the_same_sqlite_file_is_the_same_store_from_every_folder(
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([*Choice, None]), st.text(max_size=3) | st.none())))
-def test_the_same_events_give_the_same_decisions(steps: list) -> None:  # type: ignore[type-arg]
+def test_the_same_events_give_the_same_decisions(steps: list[Any]) -> None:
     events: list[Event] = []
     decisions = Decisions(events.append)
     for key, choice, note in steps:

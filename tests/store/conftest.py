@@ -9,6 +9,12 @@ from tests.store.rotating import World
 
 
 @pytest.fixture
-def world(store_url: str) -> Iterator[World]:
-    with Store.open(store_url, write=True) as store:
-        yield World(store)
+def store(store_url: str) -> Iterator[Store]:
+    """A new empty one, open for writing."""
+    with Store.open(store_url, write=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)

@@ -1,6 +1,6 @@
 """Trust that ends, and approvals that end: what is approved beside them leaves both as they are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,12 +23,6 @@ DAY = datetime.fromisoformat("2026-11-01T12:00:00Z")
 OURS = TrustList(own=frozenset({EUROPE.account}))
 UNTIL_THE_TENTH = replace(OURS, entries=(TrustedEntry(OUTSIDER.id, "Acme", "backups", "2026-11-10"),))
 SHARED = seen(snapshot("a"), {grant()})
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    with Store.open(store_url, write=True) as opened:
-        yield opened
 
 
 def _run(store: Store, day: float, *found: Observation, trust: TrustList = UNTIL_THE_TENTH) -> Run:

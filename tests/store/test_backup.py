@@ -19,13 +19,11 @@ from snapbase.operations.diff import against_baseline, diff
 from snapbase.report import Options, reporters
 from snapbase.store import Store, backup, schema
 from snapbase.store.tables import metadata
+from tests.baseline_clerk import CARRIED_ON, STEPS, WAITS, Clerk
+from tests.baseline_player import Step
 from tests.postgresql import Cluster
 from tests.store.older import set_back
-from tests.store.world import AMERICA, EUROPE, grant, minute, reading, seen, snapshot
-from tests.test_baseline_property import Step, fresh
-from tests.test_revocation_property import CARRIED_ON, WAITS, Clerk, _step
-
-__all__ = ["fresh"]
+from tests.store.world import AMERICA, EUROPE, grant, minute, reading, seen, snapshot, url_of
 
 
 def _url(path: Path) -> str:
@@ -61,7 +59,7 @@ def _reports(store: Store) -> list[str]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(steps=st.lists(_step, max_size=10))
+@given(steps=st.lists(STEPS, max_size=10))
 @example(steps=CARRIED_ON)
 @example(steps=WAITS)
 def test_a_copy_says_the_same_wherever_it_is_restored(
@@ -71,7 +69,7 @@ def test_a_copy_says_the_same_wherever_it_is_restored(
     with fresh() as opened:
         store: Store = opened
         Clerk(store).play([("read", 0, "complete", {}), *steps])
-        url = store._engine.url.render_as_string(hide_password=False)
+        url = url_of(store)
         told, verified = _reports(store), store.verify_baselines()
         copied = backup.write(url, file, force=True)
         everything = _rows(url)

@@ -25,12 +25,12 @@ def _pin(rev: int, entry: str = "presence", *, held: bool = False) -> Pin:
 
 
 @pytest.fixture
-def store(store_url: str):  # type: ignore[no-untyped-def]
-    with Store.open(store_url, write=True) as opened:
-        opened.begin_run("", "config", minute(0))
-        for at in range(1, 4):
-            opened.record(1, reading(EUROPE, at, [seen(snapshot("a", value=at))]))
-        yield opened
+def store(store: Store) -> Store:
+    """With three readings of one scope."""
+    store.begin_run("", "config", minute(0))
+    for at in range(1, 4):
+        store.record(1, reading(EUROPE, at, [seen(snapshot("a", value=at))]))
+    return store
 
 
 def test_nothing_is_in_force_before_the_first_approval(store: Store) -> None:

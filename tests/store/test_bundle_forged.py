@@ -16,9 +16,8 @@ from snapbase.store.evidence import Verified
 from tests.store.test_candidates import CLOSED, KEY, OPEN, STANDING, TWICE, Desk, Player, _shared, _step, desk
 from tests.store.test_evidence import BY, _database, _say, _sql
 from tests.store.world import AMERICA, EUROPE, PUBLIC, grant, minute, reading, seen, snapshot
-from tests.test_baseline_property import fresh
 
-__all__ = ["desk", "fresh"]
+__all__ = ["desk"]
 Row = dict[str, Any]
 A = snapshot("a").uid
 AMERICAN = [AMERICA.cloud, AMERICA.account, AMERICA.location, AMERICA.kind]

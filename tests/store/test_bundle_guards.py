@@ -11,10 +11,9 @@ from snapbase.finding import Report
 from snapbase.model import Grant, Limits, Resource, ResourceType
 from snapbase.operations import evidence
 from snapbase.store import Store
-from snapbase.store.prune import _EVER as NEVER
-from snapbase.store.prune import Wanted, prune
+from snapbase.store.prune import BEGINNING, Wanted, prune
 from tests.store.test_candidates import CLOSED, KEYS, OPEN, TRUST, Desk, _shared, desk
-from tests.store.world import EPOCH, EUROPE, grant, minute, reading, seen, snapshot
+from tests.store.world import EPOCH, EUROPE, grant, minute, reading, seen, snapshot, url_of
 
 __all__ = ["desk"]
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
@@ -86,8 +85,8 @@ def test_what_stood_in_front_stays_as_it_was_when_the_rest_is_pruned(desk: Desk,
     (guard,) = (json.loads(line) for line in before if '"thing":"guard"' in line)
     assert guard["state"]["grants"] if then else guard["state"]["unread"]
 
-    url = desk.store._engine.url.render_as_string(hide_password=False)
-    prune(url, Wanted(minute(desk.now), events_before=NEVER, heard_since=minute(desk.now)))
+    url = url_of(desk.store)
+    prune(url, Wanted(minute(desk.now), events_before=BEGINNING, heard_since=minute(desk.now)))
 
     assert desk.store.verify_baselines().problems == ()
     assert list(evidence.export(desk.store)) == before

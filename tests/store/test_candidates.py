@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from snapbase.diff import Candidate
+from snapbase.exposure import Effect
 from snapbase.finding import Report
-from snapbase.model import Grant, Limits, Observation, Resource, ResourceType, Run, Scope
+from snapbase.model import Grant, Limits, Observation, Outcome, Resource, ResourceType, Run, Scope
 from snapbase.operations import approve as approving
-from snapbase.operations import evidence
+from snapbase.operations import evidence, inventory
 from snapbase.operations.diff import against_baseline, diff
 from snapbase.store import Store, tables
 from snapbase.store.baselines import in_force
@@ -21,9 +22,6 @@ from snapbase.store.candidates import _candidates
 from snapbase.store.database import reading as transaction
 from snapbase.store.pins import NO_PINS, InForce
 from tests.store.world import AMERICA, EUROPE, OUTSIDER, PUBLIC, grant, minute, reading, seen, snapshot
-from tests.test_baseline_property import fresh
-
-__all__ = ["fresh"]
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 KEYS = Scope("aws", "111122223333", "eu-west-1", "aws.kms.key")
@@ -104,6 +102,47 @@ def test_a_share_that_was_approved_behind_a_wall_is_news_when_the_wall_falls(des
     (share,) = (each for each in desk.collect(_shared(KEY), key=OPEN).findings if each.rule == "unknown-account-share")
 
     assert (share.change.type, share.severity) == ("grant-worse", "critical")
+
+
+def test_a_wall_that_is_not_read_is_said_of_the_wall_and_not_of_each_share_behind_it(desk: Desk) -> None:
+    """What it held back is unknown, not harmless; and no news again when it stands as it did."""
+    desk.collect(_shared(KEY), key=CLOSED)
+    desk.approve()
+
+    denied = _listed(desk, Outcome.DENIED)
+
+    assert [each.rule for each in denied.findings] == ["coverage-lost"]
+    assert not denied.complete
+    assert _worth(desk) == {Effect.UNKNOWN}
+    assert desk.collect(_shared(KEY), key=CLOSED).findings == ()
+    assert _worth(desk) == {Effect.LATENT}
+
+
+def test_a_wall_that_half_a_list_leaves_out_is_told_with_how_much_lies_behind_it(desk: Desk) -> None:
+    other = seen(Resource(uid="other", address="other", type=ResourceType.GUARDRAIL))
+    desk.collect(_shared(KEY), key=CLOSED)
+    desk.approve()
+
+    left_out = _listed(desk, Outcome.PARTIAL, other)
+
+    assert sorted(each.rule for each in left_out.findings) == ["coverage-lost", "sharing-unreadable"]
+    (wall,) = (each for each in left_out.findings if each.rule == "sharing-unreadable")
+    assert "1 snapshot behind it" in wall.detail
+    assert _worth(desk) == {Effect.UNKNOWN}
+    assert desk.collect(_shared(KEY), key=OPEN).findings[0].change.type == "grant-worse"
+
+
+def _listed(desk: Desk, outcome: str, *observations: Observation) -> Report:
+    """Another run, in which the list of the guardrails was read like this."""
+    number = desk.store.begin_run("", "", minute(desk.tick()))
+    desk.store.record(number, reading(KEYS, desk.tick(), observations, outcome))
+    desk.run = desk.store.finish_run(number, trust=TRUST, at=minute(desk.tick()))
+    return desk.report()
+
+
+def _worth(desk: Desk) -> set[str]:
+    """What the shares behind the key are worth, as the inventory says it."""
+    return {each.effect for listed in inventory.snapshots(desk.store, desk.run) for each in listed.exposures}
 
 
 def test_of_a_guardrail_that_several_scopes_see_the_last_change_counts(desk: Desk) -> None:
@@ -285,7 +324,8 @@ _until = st.sampled_from([None, None, 3, 10])
 _step = st.one_of(
     st.tuples(st.just("read"), st.integers(0, 2), _outcome, _content),
     st.tuples(st.just("read"), st.integers(0, 2), _outcome, _content),
-    st.tuples(st.just("guard"), st.integers(0, 1), st.sampled_from([None, OPEN, CLOSED])),
+    st.tuples(st.just("guard"), st.integers(0, 1), st.sampled_from([None, OPEN, CLOSED]), _outcome),
+    st.tuples(st.just("guard"), st.integers(0, 1), st.none(), st.sampled_from(["denied", "partial"])),
     st.tuples(st.just("trust"), st.sampled_from(_TRUSTS)),
     st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
     st.tuples(st.just("some"), st.sets(_number, min_size=1), _until),
@@ -334,11 +374,11 @@ class Player(Desk):
         ]
         self._record(reading(PLACES[place], self.tick(), found, outcome))
 
-    def _guard(self, place: int, limits: Limits | None) -> None:
+    def _guard(self, place: int, limits: Limits | None, outcome: str = "complete") -> None:
         """As one of two scopes sees it; None: it sees none."""
         resource = Resource(uid=KEY, address=KEY, type=ResourceType.GUARDRAIL, limits=limits)
         scope = replace(KEYS, location=PLACES[place].location)
-        self._record(reading(scope, self.tick(), [seen(resource)] if limits else []))
+        self._record(reading(scope, self.tick(), [seen(resource)] if limits else [], outcome))
 
     def _trust(self, body: bytes) -> None:
         self.current = body

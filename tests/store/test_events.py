@@ -26,12 +26,6 @@ SHARE = Event(
 )
 
 
-@pytest.fixture
-def store(store_url: str):  # type: ignore[no-untyped-def]
-    with Store.open(store_url, write=True) as opened:
-        yield opened
-
-
 def test_an_event_comes_back_whole_and_is_kept_once(store: Store) -> None:
     hostile = replace(SHARE, id="e\u0000\ud800", user_agent="\u202e<script>\u0000", detail="x" * 10_000)
 
@@ -94,3 +88,27 @@ def test_what_is_too_old_to_keep_is_not_kept_again_but_takes_its_outcome_where_i
     assert store.add_events([SHARE, old, replace(SHARE, id="e9", at=minute(6))], since=minute(6)) == 1
     assert store.add_events([old], since=minute(4)) == 1
     assert SHARE in store.events_about([SNAPSHOT])
+
+
+@pytest.mark.parametrize("result", [Result.FAILED, Result.DENIED])
+def test_what_succeeds_under_the_id_of_what_failed_is_kept_whole_beside_it(store: Store, result: Result) -> None:
+    """Whoever calls Azure chooses the correlation id: one failed call must not hide all that follow."""
+    tried = replace(SHARE, result=result, detail="AuthorizationFailed", targets=(), subjects=("other",))
+    store.add_events([tried])
+    told = store.newest_event()
+    done = replace(SHARE, at=minute(50))
+
+    assert store.add_events([done]) == 1
+    assert store.add_events([done, tried]) == 0
+
+    kept = replace(done, id="e1/succeeded")
+    assert store.events_about([SNAPSHOT]) == [kept]
+    assert list(store.events_kept_after(told)) == [kept], "it is news to whoever knows the failure"
+    assert store.events_about(["other"]) == [tried]
+
+
+def test_what_succeeded_stays_so_whatever_is_said_of_it_later(store: Store) -> None:
+    store.add_events([SHARE])
+
+    assert store.add_events([replace(SHARE, result=Result.FAILED, detail="no")]) == 0
+    assert store.events_about([SNAPSHOT]) == [SHARE]

@@ -207,7 +207,7 @@ def test_nothing_that_an_approval_stands_on_was_forgotten() -> None:
     # What happened to a scope or a run afterwards, and the numbers of rows to which nothing refers.
     free = {
         "scope_state": {"scope_id", "read_at", "last_attempt_run", "last_complete_run", "seen", "set_digest"},
-        "run": {"id", "state", "selection", "config_digest", "started_at", "finished_at"},
+        "run": {"id", "state", "selection", "config_digest", "started_at", "finished_at", "heard"},
         **{name: {"id"} for name in ("version", "grant", "unread", "coverage")},
     }
     names = {name for name, _ in tried}

@@ -22,15 +22,12 @@ from snapbase.operations.inventory import health
 from snapbase.settings import Config
 from snapbase.store import Store
 from snapbase.store.baselines import NewLine
-from snapbase.store.prune import _EVER as NEVER
-from snapbase.store.prune import Pruned, Wanted, prune
+from snapbase.store.prune import BEGINNING, Pruned, Wanted, prune
 from snapbase.store.tables import metadata
+from tests.baseline_clerk import BELOW_A_PARTIAL, CARRIED_ON, FALLS_BACK, STEPS, WAITS, Clerk
+from tests.baseline_player import LATER, SOLD, START, SUNDAYS, Step, of_a
 from tests.store.rotating import World, learn, points
-from tests.store.world import AMERICA, EPOCH, EUROPE, grant, minute, reading, seen, snapshot
-from tests.test_baseline_property import _LATER, START, Step, _grant, _of_a, fresh
-from tests.test_revocation_property import _SOLD, BELOW_A_PARTIAL, CARRIED_ON, FALLS_BACK, WAITS, Clerk, _step
-
-__all__ = ["fresh"]
+from tests.store.world import AMERICA, EPOCH, EUROPE, grant, minute, reading, seen, snapshot, url_of
 
 HOUR = timedelta(hours=1)
 
@@ -41,13 +38,9 @@ def _event(name: str, at: datetime, *subjects: str) -> Event:
                  account="111122223333", region="eu-west-1", subjects=subjects)  # fmt: skip
 
 
-def _url(store: Store) -> str:
-    return store._engine.url.render_as_string(hide_password=False)
-
-
 def _prune(store: Store, before: datetime, **wanted: Any) -> Pruned:
-    told = {"events_before": NEVER, "heard_since": before, **wanted}
-    return prune(_url(store), Wanted(before, **told))
+    told = {"events_before": BEGINNING, "heard_since": before, **wanted}
+    return prune(url_of(store), Wanted(before, **told))
 
 
 def _answers(store: Store, revs: set[int], runs: set[int], lines: list[int]) -> dict[Any, Any]:
@@ -85,15 +78,14 @@ def _kept(store: Store, rev: int) -> tuple[set[int], set[int]]:
 
 
 _NOTHING: Step = ("read", 0, "complete", {})
-_SUNDAYS = _grant("999988887777", "only on Sundays")
 BETWEEN_APPROVALS: list[Step] = [
-    _of_a(), ("whole", set()), _of_a(_SOLD), _of_a(_SUNDAYS), _NOTHING, ("read", 0, "partial", {}), _of_a(_SUNDAYS),
-    ("whole", {0}), _of_a(), ("read", 0, "denied", {}), _NOTHING, _of_a(_SOLD),
+    of_a(), ("whole", set()), of_a(SOLD), of_a(SUNDAYS), _NOTHING, ("read", 0, "partial", {}), of_a(SUNDAYS),
+    ("whole", {0}), of_a(), ("read", 0, "denied", {}), _NOTHING, of_a(SOLD),
 ]  # fmt: skip
 """What was open when a whole run was approved, and what was not, all of it long over."""
 NAMED_AND_GONE: list[Step] = [
-    ("whole", set()), _of_a(_SOLD), ("single", 0, None), ("single", 0, 3), _NOTHING, ("single", 0, None), _of_a(),
-    _NOTHING, _LATER,
+    ("whole", set()), of_a(SOLD), ("single", 0, None), ("single", 0, 3), _NOTHING, ("single", 0, None), of_a(),
+    _NOTHING, LATER,
 ]  # fmt: skip
 """What single approvals named came and went between the runs that were approved as a whole."""
 
@@ -103,13 +95,13 @@ NAMED_AND_GONE: list[Step] = [
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(steps=st.lists(_step, min_size=4, max_size=14), later=st.lists(_step, max_size=6), hours=st.integers(2, 14))
-@example(steps=BETWEEN_APPROVALS, later=[("revoke", 1), ("revoke", 0), _LATER], hours=12)
-@example(steps=[_of_a(), _of_a(_SOLD), _of_a(), _NOTHING, _of_a(_SUNDAYS)], later=[], hours=2)
+@given(steps=st.lists(STEPS, min_size=4, max_size=14), later=st.lists(STEPS, max_size=6), hours=st.integers(2, 14))
+@example(steps=BETWEEN_APPROVALS, later=[("revoke", 1), ("revoke", 0), LATER], hours=12)
+@example(steps=[of_a(), of_a(SOLD), of_a(), _NOTHING, of_a(SUNDAYS)], later=[], hours=2)
 @example(steps=BETWEEN_APPROVALS, later=[("revoke", 1)], hours=4)
-@example(steps=NAMED_AND_GONE, later=[_of_a(), ("revoke", 3), ("revoke", 1), ("whole", set())], hours=9)
+@example(steps=NAMED_AND_GONE, later=[of_a(), ("revoke", 3), ("revoke", 1), ("whole", set())], hours=9)
 @example(steps=FALLS_BACK[:-3], later=FALLS_BACK[-3:], hours=4)
-@example(steps=CARRIED_ON[:-1], later=[*CARRIED_ON[-1:], _LATER], hours=4)
+@example(steps=CARRIED_ON[:-1], later=[*CARRIED_ON[-1:], LATER], hours=4)
 @example(steps=BELOW_A_PARTIAL[:-1], later=BELOW_A_PARTIAL[-1:], hours=5)
 @example(steps=WAITS[:-2], later=WAITS[-2:], hours=3)
 def test_what_is_kept_answers_as_before_and_what_is_not_is_refused(
@@ -153,7 +145,7 @@ def test_nothing_is_left_of_what_nobody_needs(store_url: str) -> None:
         assert store.verify_baselines().problems == ()
         everything = _counts(store_url)
 
-        dry = prune(_url(store), Wanted(minute(19), events_before=NEVER, heard_since=minute(19)), dry=True)
+        dry = prune(url_of(store), Wanted(minute(19), events_before=BEGINNING, heard_since=minute(19)), dry=True)
         assert _counts(store_url) == everything
         found = _prune(store, minute(19))
 
@@ -267,7 +259,7 @@ def test_events_go_after_their_own_time_but_those_an_approval_names(store_url: s
 
         assert retention.forget_events(store, Config(), now) == 2
 
-        assert [each.id for each in store.events(NEVER, now)] == ["bound", "recent", "newest"]
+        assert [each.id for each in store.events(BEGINNING, now)] == ["bound", "recent", "newest"]
         assert store.logs_read()
         assert store.verify_baselines().problems == ()
 

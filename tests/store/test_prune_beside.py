@@ -22,8 +22,7 @@ from snapbase.store import Store, events, history
 from snapbase.store.database import reading as reading_of
 from snapbase.store.database import writing
 from snapbase.store.horizon import as_of
-from snapbase.store.prune import _EVER as NEVER
-from snapbase.store.prune import Pruned, Wanted, prune
+from snapbase.store.prune import BEGINNING, Pruned, Wanted, prune
 from snapbase.trust import TrustList
 from tests.store.world import EPOCH, EUROPE, grant, minute, reading, seen, snapshot
 
@@ -31,7 +30,7 @@ DAY = timedelta(days=1)
 TRUST = trusting.to_bytes(TrustList(own=frozenset({EUROPE.account})))
 
 
-def _prune(url: str, before: datetime, events_before: datetime = NEVER) -> Pruned:
+def _prune(url: str, before: datetime, events_before: datetime = BEGINNING) -> Pruned:
     return prune(url, Wanted(before, events_before=events_before, heard_since=before))
 
 
@@ -95,7 +94,7 @@ from snapbase.store import prune
 prune._BATCH = 1
 before = datetime.fromisoformat(sys.argv[2])
 print("begun", flush=True)
-prune.prune(sys.argv[1], prune.Wanted(before, events_before=prune._EVER, heard_since=before))
+prune.prune(sys.argv[1], prune.Wanted(before, events_before=prune.BEGINNING, heard_since=before))
 """
 
 
@@ -163,7 +162,7 @@ def test_events_go_a_batch_at_a_time_without_listing_all_that_is_old(store_url: 
         with writing(store._engine) as connection:
             assert len(events.forgotten(connection, minute(9), bound, limit=3)) == 3
             assert events.prune(connection, minute(9), bound, limit=3) == 3
-        assert [each.id for each in store.events(NEVER, datetime.now(UTC))] == [
+        assert [each.id for each in store.events(BEGINNING, datetime.now(UTC))] == [
             "e0",
             "e2",
             "e5",
@@ -172,5 +171,5 @@ def test_events_go_a_batch_at_a_time_without_listing_all_that_is_old(store_url: 
             "e8",
             "e9",
         ]
-        found = prune(store_url, Wanted(NEVER + DAY, events_before=minute(9), heard_since=NEVER, bound=bound))
+        found = prune(store_url, Wanted(BEGINNING + DAY, events_before=minute(9), heard_since=BEGINNING, bound=bound))
         assert found.rows == {"event": 4}

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from snapbase.model import Limits, Observation, Resource, ResourceType
 from snapbase.store import Store
-from snapbase.store.prune import _EVER as NEVER
-from snapbase.store.prune import Wanted, prune
+from snapbase.store.prune import BEGINNING, Wanted, prune
 from tests.store.test_candidates import (
     CLOSED,
     KEY,
@@ -26,18 +25,17 @@ from tests.store.test_candidates import (
     _step,
     desk,
 )
-from tests.store.world import EUROPE, grant, minute, reading, seen, snapshot
-from tests.test_baseline_property import fresh
+from tests.store.world import EUROPE, grant, minute, reading, seen, snapshot, url_of
 
-__all__ = ["desk", "fresh"]
+__all__ = ["desk"]
 
 OTHER = "arn:aws:kms:eu-west-1:111122223333:key/2"
 
 
 def _forget(desk: Desk) -> None:
     """Everything that is over by now."""
-    url = desk.store._engine.url.render_as_string(hide_password=False)
-    prune(url, Wanted(minute(desk.now), events_before=NEVER, heard_since=minute(desk.now)))
+    url = url_of(desk.store)
+    prune(url, Wanted(minute(desk.now), events_before=BEGINNING, heard_since=minute(desk.now)))
 
 
 def _told(desk: Desk) -> set[tuple[str, str]]:

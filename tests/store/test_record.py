@@ -24,12 +24,6 @@ from tests.store.world import (
 )
 
 
-@pytest.fixture
-def store(store_url: str):  # type: ignore[no-untyped-def]
-    with Store.open(store_url, write=True) as opened:
-        yield opened
-
-
 def _begin(store: Store) -> int:
     return store.begin_run("", "config", EPOCH)
 

@@ -17,6 +17,7 @@ from snapbase.model import (
     Resource,
     Scope,
 )
+from snapbase.store import Store
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 EUROPE = Scope("aws", "111122223333", "eu-west-1", "aws.ec2.snapshot")
@@ -28,6 +29,11 @@ DENIED = Miss(Outcome.DENIED, "ec2:DescribeSnapshotAttribute denied: grant it to
 
 def minute(number: int) -> datetime:
     return EPOCH + timedelta(minutes=number)
+
+
+def url_of(store: Store) -> str:
+    """As another process would open it."""
+    return store._engine.url.render_as_string(hide_password=False)
 
 
 def grant(principal: Principal = OUTSIDER, condition: str = "") -> Grant:

@@ -8,7 +8,7 @@ from snapbase.collect.aws.session import Clients, Region
 from snapbase.collect.collector import CloudDescriptor, Target, Where
 from snapbase.collect.runtime import Runtime
 from snapbase.errors import CredentialsError
-from snapbase.model import ANYWHERE, Miss, Outcome
+from snapbase.model import ANYWHERE, Cloud, Miss, Outcome
 from snapbase.settings import AwsEntry
 
 _HINT = "Sign in (aws sso login), export AWS_ACCESS_KEY_ID, or set `profile` in [[aws]]."
@@ -109,4 +109,4 @@ def _unusable(account: str, state: str) -> Miss | None:
     )
 
 
-CLOUD = CloudDescriptor("aws", "AWS", AwsConnection, classify)
+CLOUD = CloudDescriptor(name=Cloud.AWS, title="AWS", connect=AwsConnection, classify=classify)

@@ -11,7 +11,7 @@ from typing import Any
 from snapbase.collect.aws.errors import CallFailed, vanished
 from snapbase.collect.aws.session import Region, missed
 from snapbase.collect.collector import Collector, Where
-from snapbase.model import Limits, Observation, Resource, ResourceType, Scope
+from snapbase.model import Limits, Observation, Outcome, Resource, ResourceType, Scope
 
 _USES = ("kms:Decrypt", "kms:CreateGrant", "kms:ReEncryptFrom")
 """Each lets its holder get at the data: by itself, by letting the service that copies, or under a key of their own."""
@@ -20,17 +20,22 @@ _OF_ACCOUNTS = frozenset({"kms:calleraccount", "aws:principalaccount"})
 
 
 def read(region: Region, _: Scope) -> Iterator[Observation]:
-    """Every customer-managed key; raises at the end if any of them could not be read completely."""
+    """Every customer-managed key; raises at the end if any of them could not be read completely.
+
+    One that could not be read just now is left out, so that it stays what it was last; of one that we may not read it
+    is said what we may not.
+    """
     failed: list[CallFailed] = []
     for listed in region.pages("kms", "ListKeys", "Keys", Limit=1000):
         try:
             key = region.call("kms", "DescribeKey", KeyId=listed["KeyId"])["KeyMetadata"]
+            seen = _resource(region, key, failed) if key.get("KeyManager") == "CUSTOMER" else None
         except CallFailed as error:
             if not vanished(error):
                 failed.append(error)
             continue
-        if key.get("KeyManager") == "CUSTOMER":
-            yield Observation(_resource(region, key, failed))
+        if seen is not None:
+            yield Observation(seen)
     if failed:
         raise failed[0]
 
@@ -56,20 +61,27 @@ def _resource(region: Region, key: dict[str, Any], failed: list[CallFailed]) -> 
 
 
 def _limits(region: Region, key_id: str, failed: list[CallFailed]) -> tuple[str, Limits]:
-    """The policy's text (empty: not read), and whom policy and grants let in."""
+    """The policy's text (empty: not read), and whom policy and grants let in. Raises `CallFailed` unless refused."""
     try:
         policy = str(region.call("kms", "GetKeyPolicy", KeyId=key_id, PolicyName="default")["Policy"])
     except CallFailed as error:
-        failed.append(error)
+        failed.append(_refused(error))
         return "", Limits(unknown=f"the key's policy was not read: {missed(error).reason}")
     try:
         grants = list(region.pages("kms", "ListGrants", "Grants", KeyId=key_id))
     except CallFailed as error:
-        failed.append(error)
+        failed.append(_refused(error))
         admitted, _ = admits(policy)
         return policy, Limits(admits=tuple(sorted(admitted)), unknown=f"grants were not read: {missed(error).reason}")
     admitted, unknown = admits(policy, grants)
     return policy, Limits(admits=tuple(sorted(admitted)), unknown=unknown)
+
+
+def _refused(error: CallFailed) -> CallFailed:
+    """The error, if it says that we may not; raises any other."""
+    if missed(error).outcome != Outcome.DENIED:
+        raise error
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,5 +275,4 @@ COLLECTOR = Collector(
     calls="1 per 1,000 + 1 per key, 3 per customer-managed key",
     blind="What conditions other than on the calling account let through: their effect counts as unknown.",
     shares=False,
-    events={"PutKeyPolicy": "who may use the key changed", "CreateGrant": "use of the key granted"},
 )

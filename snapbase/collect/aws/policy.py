@@ -64,8 +64,8 @@ class _Statement:
         return not actions or any(self._covers(each) for each in actions)
 
     def covers_all(self, actions: tuple[str, ...]) -> bool:
-        """Whether it is about all of `actions` on whatever resource."""
-        if "NotResource" in self.body or any(each != "*" for each in _many(self.body.get("Resource"))):
+        """Whether it is about all of `actions` on whatever resource; what one that names none is about, nobody says."""
+        if "NotResource" in self.body or set(map(_text, _many(self.body.get("Resource")))) != {"*"}:
             return False
         if not actions:
             return "*" in _many(self.body.get("Action"))

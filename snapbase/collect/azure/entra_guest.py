@@ -21,7 +21,7 @@ from snapbase.model import Grant, Miss, Observation, Outcome, Principal, Princip
 
 LIST_USERS = "graph:User.Read.All"
 LIST_APPLICATIONS = "graph:Application.Read.All"
-_USERS = "/v1.0/users?$select=id,userType,userPrincipalName,mail&$filter=id in ({})"
+_USERS = "/v1.0/users?$select=id,userType,userPrincipalName,mail,creationType,externalUserState&$filter=id in ({})"
 _APPLICATIONS = "/v1.0/servicePrincipals?$select=id,appId,displayName,appOwnerOrganizationId&$filter=id in ({})"
 _BATCH = 15
 """The most values Graph takes in one `in` (Use the $filter query parameter, learn.microsoft.com)."""
@@ -84,13 +84,19 @@ def guest(user: Mapping[str, Any]) -> Principal | None:
     `#EXT#` and the name of this directory (Microsoft Entra B2B, learn.microsoft.com)."""
     name = lower(user.get("userPrincipalName")) or ""
     local, mark, _ = name.partition("#ext#")
-    if not mark and (lower(user.get("userType")) or "") != "guest":
+    if not mark and not _is_external(user):
         return None
     account, joint, domain = local.rpartition("_") if mark else ("", "", "")
     at_home = f"{account}@{domain}" if joint and account and "." in domain else text(user.get("mail"))
     if at_home is None or "@" not in at_home:
         return Principal(PrincipalKind.OTHER, f"guest {lower(user.get('id'))}")
     return Principal(PrincipalKind.USER, at_home.lower())
+
+
+def _is_external(user: Mapping[str, Any]) -> bool:
+    """Also one who was renamed, and made a member: how they came here stays with them (Microsoft Graph, user)."""
+    came = lower(user.get("creationType")) in ("invitation", "selfservicesignup")
+    return came or lower(user.get("userType")) == "guest" or text(user.get("externalUserState")) is not None
 
 
 def application(listed: Mapping[str, Any]) -> Principal:

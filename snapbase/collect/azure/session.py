@@ -145,7 +145,7 @@ class AzureConnection:
 
     def targets(self) -> Iterator[Target]:
         """Every subscription to read: the configured ones, else all that are visible. `Unread` where they cannot be
-        listed and none is configured."""
+        listed and none is configured, after all others where only part of them could be."""
         wanted = self._entry.subscriptions
         try:
             visible = self._visible()
@@ -155,8 +155,11 @@ class AzureConnection:
                 raise
             yield from (Target(each, ANYWHERE, where=Where.GLOBAL, failure=failure) for each in wanted)
             return
-        for each in wanted or sorted(visible.keys() | self._managed(visible)):
+        managed, unlisted = (set[str](), None) if wanted else self._managed(visible)
+        for each in wanted or sorted(visible.keys() | managed):
             yield self._target(visible[each]) if each in visible else _invisible(each)
+        if unlisted is not None:
+            raise unlisted
 
     def _visible(self) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
@@ -164,21 +167,22 @@ class AzureConnection:
             found.update({key: each for each in page if (key := lower(each.get("subscriptionId")))})
         return found
 
-    def _managed(self, visible: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    def _managed(self, visible: Mapping[str, Mapping[str, Any]]) -> tuple[set[str], Unread | None]:
         """Every subscription that the tenants' root management groups know of, whose ids are those of the tenants
         (Management Groups REST API, Descendants). One in which we have no role shows up nowhere else; few may read
-        this, and who may not reads what is visible."""
+        this, and who may not reads what is visible. Beside it, why it could not be told this time, to whoever may."""
         tenants = {lower(each.get("tenantId")) for each in visible.values()} | {self._entry.tenant_id}
         found: set[str] = set()
+        failure: Unread | None = None
         for tenant in sorted(filter(None, tenants)):
             path = f"/providers/Microsoft.Management/managementGroups/{tenant}/descendants"
             listing = partial(pager, self._client.send_request, path, _DESCENDANTS_API)
             try:
                 for page in Caller(self._runtime, "").pages(LIST_DESCENDANTS, listing):
                     found.update(key for each in page if (key := _subscription_in(each)))
-            except Unread:
-                continue
-        return found
+            except Unread as error:
+                failure = error if verdict(error.error) else failure
+        return found, failure
 
     @cached_property
     def _client(self) -> Any:

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from snapbase.collect.aws.errors import CallFailed
 from snapbase.collect.aws.kms_key import admits
+from snapbase.collect.collector import collectors
+from snapbase.model import Observation, Scope
 from snapbase.sandbox.aws.story import MEMBER, PARTNER
-from tests.collect.aws.reader import ELSEWHERE, Amazon, read
+from snapbase.sandbox.faults import Fault, FaultKind
+from tests.collect.aws.reader import ELSEWHERE, HOME, Amazon, read
 
 A, B = "111122223333", "444455556666"
 ROLE = f"arn:aws:iam::{A}:role/restore"
@@ -35,6 +39,24 @@ def test_a_grant_admits_unless_a_deny_may_hit_it(amazon: Amazon) -> None:
     assert admitted["barred"] is not None
     assert set(admitted["open"].admits or ()) == {MEMBER, A}
     assert set(admitted["barred"].admits or ()) == {MEMBER}
+
+
+@pytest.mark.parametrize("operation", ["kms:GetKeyPolicy", "kms:ListGrants"])
+@pytest.mark.parametrize(("kind", "told"), [(FaultKind.THROTTLED, False), (FaultKind.DENIED, True)])
+def test_a_key_that_cannot_be_read_just_now_stays_what_it_was(
+    amazon: Amazon, operation: str, kind: FaultKind, told: bool
+) -> None:
+    """One that we may not read says so; one that is left out is kept by the store, as unread."""
+    region = amazon.region()
+    collector = next(each for each in collectors("aws") if each.kind == "aws.kms.key")
+    amazon.switchboard.break_(Fault(kind, operation=operation))
+    seen: list[Observation] = []
+
+    with pytest.raises(CallFailed):
+        seen.extend(collector.read(region, Scope("aws", MEMBER, HOME, collector.kind)))
+
+    assert bool(seen) == told
+    assert all(each.resource.limits and each.resource.limits.unknown for each in seen)
 
 
 def _allow(**statement: Any) -> dict[str, Any]:

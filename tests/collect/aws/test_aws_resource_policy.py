@@ -174,6 +174,7 @@ def test_a_deny_of_something_else_changes_nothing(denial: Any) -> None:
             "denied where StringNotEquals aws:PrincipalOrgID o-abcde12345",
         ),
         (_deny(Resource="arn:aws:ec2:eu-west-1::snapshot/snap-1"), "denied in part"),
+        ({"Effect": "Deny", "Principal": "*", "Action": "*"}, "denied in part"),
         (
             {"Effect": "Deny", "NotPrincipal": {"AWS": OWN}, "Action": "*", "Resource": "*"},
             f'denied to all but {{"AWS":"{OWN}"}} in part',

@@ -7,7 +7,6 @@ from snapbase.sandbox.azure import roles
 from tests.collect.azure.arm import GROUP, HERE, WHO, Arm
 
 DISK = f"{HERE}/resourceGroups/{GROUP}/providers/Microsoft.Compute/disks/one"
-BACKUP_OPERATOR = "00c29273-979b-4161-815c-10b084fb9324"
 VAULTS = "RecoveryServices/vaults"
 BACKUP_VAULTS = "DataProtection/backupVaults"
 

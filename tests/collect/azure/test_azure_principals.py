@@ -323,6 +323,16 @@ def test_an_application_is_named_by_its_owner(arm: Arm, owner: str, expected: se
             {"userPrincipalName": "x_Evil.example#ext#@corp", "userType": "Member"},
             Principal(PrincipalKind.USER, "x@evil.example"),
         ),
+        *(
+            ({"userPrincipalName": "x@corp.example", "userType": "Member", "mail": "x@evil.example", **told}, expected)
+            for told, expected in (
+                ({"creationType": "Invitation"}, Principal(PrincipalKind.USER, "x@evil.example")),
+                ({"creationType": "SelfServiceSignUp"}, Principal(PrincipalKind.USER, "x@evil.example")),
+                ({"externalUserState": "Accepted"}, Principal(PrincipalKind.USER, "x@evil.example")),
+                ({"creationType": None, "externalUserState": None}, None),
+                ({"creationType": "EmailVerified"}, None),
+            )
+        ),
         ({"id": WHO, "userPrincipalName": "x#EXT#@corp"}, Principal(PrincipalKind.OTHER, f"guest {WHO}")),
         ({"id": WHO, "userPrincipalName": 7, "userType": "guest"}, Principal(PrincipalKind.OTHER, f"guest {WHO}")),
     ],
@@ -389,6 +399,18 @@ def test_where_management_groups_cannot_be_read_the_visible_subscriptions_are_it
     arm.fault(FaultKind.DENIED, "Microsoft.Management/managementGroups/descendants/read")
 
     assert [target.account for target in arm.connect().targets()] == [SUBSCRIPTION]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.THROTTLED, FaultKind.ERROR])
+def test_subscriptions_that_could_not_be_told_this_time_are_said_after_those_that_could(
+    arm: Arm, kind: FaultKind
+) -> None:
+    arm.fault(kind, "Microsoft.Management/managementGroups/descendants/read")
+    targets = arm.connect().targets()
+
+    assert {next(targets).account for _ in SUBSCRIPTIONS} == set(SUBSCRIPTIONS)
+    with pytest.raises(Unread):
+        next(targets)
 
 
 @pytest.mark.parametrize(
