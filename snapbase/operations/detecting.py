@@ -138,6 +138,7 @@ def _begin(store: Store, against: "Against", at: datetime) -> tuple[datetime, in
     """The end of the approved run, not the approval: what happened between the two nobody reviewed.
 
     Also the number of the newest event that was known by then: one with a higher number is news, however old it is.
+    Where no log was known at all, what is read first is history to learn from.
     """
     if against.first:
         return at - FIRST, None
@@ -148,7 +149,7 @@ def _begin(store: Store, against: "Against", at: datetime) -> tuple[datetime, in
     if whole.scope != BaselineScope.WHOLE:
         return against.at - LATE, None
     run = store.run(whole.run_id)
-    return min(against.at, run.finished_at or run.started_at) - LATE, run.heard
+    return min(against.at, run.finished_at or run.started_at) - LATE, run.heard or None
 
 
 def _pinned(pins: Iterable[Pin], at: datetime) -> tuple[frozenset[EventKey], frozenset[EventKey]]:

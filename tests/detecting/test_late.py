@@ -82,6 +82,16 @@ def test_what_is_late_by_more_than_is_judged_at_all_is_no_news(store: Store) -> 
     assert said(store) == []
 
 
+def test_history_that_is_read_where_no_log_was_known_before_is_no_news(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/quiet.db", write=True) as quiet:
+        run(quiet, 0)
+        approve(quiet, 0)
+        quiet.add_events([did(Action.INHIBIT, days=-5), did(Action.INHIBIT, minutes=-20)])
+        run(quiet, 1)
+
+        assert len(told(quiet)) == 1
+
+
 def test_an_imported_approval_knows_no_store_but_its_own(store: Store, tmp_path: Path) -> None:
     """What this store reads first is what the other one's run was judged with: it would all be told again."""
     store.add_events([did(Action.INHIBIT, days=-5)])
