@@ -1,7 +1,7 @@
 """Model values <-> canonical text: the same value always gives the same bytes, so a digest stands for the content."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -90,7 +90,7 @@ def encode(resource: Resource) -> tuple[Profile, str, str]:
     # Text, not orjson's own bytes: each of those keeps the larger buffer it was written in from being used again.
     document = canonical(
         {
-            "created_at": made.astimezone(UTC) if made else None,
+            "created_at": made.astimezone(UTC) if made and made.tzinfo is not UTC else made,
             "facts": resource.facts,
             "name": resource.name,
             "tags": resource.tags,
@@ -179,9 +179,14 @@ def grant_key(grant: Grant) -> GrantKey:
     return (principal.kind, clean(principal.id), grant.access, clean(grant.mechanism), clean(grant.condition), expires)
 
 
-def digest_with(content: str, grants: Iterable[Grant]) -> str:
+def digest_with(content: str, grants: frozenset[Grant]) -> str:
     """Stands for a resource and everybody who holds a grant on it."""
-    return digest(content.encode(), canonical(sorted(map(grant_key, grants))))
+    return digest(content.encode(), _terms(grants))
+
+
+@lru_cache(maxsize=256)
+def _terms(grants: frozenset[Grant]) -> bytes:
+    return canonical(sorted(map(grant_key, grants)))
 
 
 def content_digest(address: str, subject: str | None, profile: str, document: str) -> str:

@@ -17,6 +17,7 @@ from snapbase.store.writer import Writer, next_id
 _SCOPE = select(tables.scope.c.id).where(
     *(tables.scope.c[name] == bindparam(name) for name in ("cloud", "account", "location", "kind"))
 )
+_NEW_SCOPE = insert(tables.scope)
 _STATE = select(tables.scope_state).where(tables.scope_state.c.scope_id == bindparam("scope"))
 _TOUCH = update(tables.scope_state).where(tables.scope_state.c.scope_id == bindparam("scope"))
 _COVERAGE = select(
@@ -90,7 +91,7 @@ def scope_of(connection: Connection, scope: Scope) -> int:
     if found is not None:
         return int(found)
     new = next_id(connection, tables.scope)
-    connection.execute(insert(tables.scope), [{"id": new, **place}])
+    connection.execute(_NEW_SCOPE, [{"id": new, **place}])
     return new
 
 
@@ -145,7 +146,8 @@ def _first_sight(writer: Writer, scope_id: int, uid: str, observation: Observati
     resource, miss, grants = observation.resource, observation.miss, observation.grants
     profile, document, digest = codec.encode(resource)
     subject = codec.clean(resource.subject) if resource.subject else None
-    row_id = writer.resource(scope_id, uid, codec.clean(resource.address), subject, grants is not None)
+    address = uid if resource.address == resource.uid else codec.clean(resource.address)
+    row_id = writer.resource(scope_id, uid, address, subject, grants is not None)
     for grant in grants or ():
         writer.grant(row_id, codec.grant_key(grant))
     if miss is not None and not whole_aspect:

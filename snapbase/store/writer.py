@@ -16,6 +16,7 @@ _NUMBERED = (
     tables.resource, tables.version, tables.grant, tables.unread, tables.coverage, tables.profile, tables.principal,
 )  # fmt: skip
 _NEWEST = select(*(select(func.coalesce(func.max(each.c.id), 0)).scalar_subquery() for each in _NUMBERED))
+_REVISION = insert(tables.rev)
 _CLOSED = (tables.version, tables.grant, tables.unread, tables.coverage)
 
 
@@ -96,7 +97,7 @@ class Writer:
         if not (self._first_shared or any(opened) or any(self._closed.values())):
             return
         if not self.wrote:
-            self._connection.execute(insert(tables.rev), [{"id": self.rev, **self._revision}])
+            self._connection.execute(_REVISION, [{"id": self.rev, **self._revision}])
             self.wrote = True
         for table, rows in self._closed.items():
             self._close(table, rows)
