@@ -16,6 +16,7 @@ from snapbase import sandbox
 from snapbase.sandbox import Endpoints
 from snapbase.sandbox.faults import Switchboard
 from snapbase.store import Store, schema
+from tests.desk import Desk
 from tests.postgresql import Cluster, cluster, emptied
 from tests.receiver import Receiver, receiving
 
@@ -150,3 +151,13 @@ def fresh(store_url: str, tmp_path: Path) -> Callable[[], AbstractContextManager
             yield store
 
     return make
+
+
+@pytest.fixture
+def desk(store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A terminal at a fresh store, with nothing in the environment."""
+    for name in ("SNAPBASE_CONFIG", "SNAPBASE_STORE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    made = Desk(store_url, tmp_path / "snapbase.toml", capsys, monkeypatch)
+    made.configure("")
+    return made

@@ -1,9 +1,6 @@
 """The approval log from the command line: four eyes, taking back, verifying, and carrying it elsewhere."""
 
 import json
-import sys
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,82 +9,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from snapbase.cli import main
-from snapbase.model import Grant, Observation
-from snapbase.store import Store
 from snapbase.store.database import connect
-from snapbase.trust import TrustList
-from tests.store.world import AMERICA, EUROPE, OUTSIDER, PUBLIC, grant, reading, seen, snapshot
-
-TRUST = json.dumps(TrustList(own=frozenset({"111122223333"})).to_json()).encode()
-STRANGER = "777766665555"
-
-
-@dataclass
-class Desk:
-    """Somebody at a terminal, with a store and a configuration."""
-
-    url: str
-    config: Path
-    capture: pytest.CaptureFixture[str]
-    patch: pytest.MonkeyPatch
-    minutes: int = 0
-    error: str = ""
-
-    def say(self, *words: str, code: int = 0) -> str:
-        self.patch.setattr(sys, "argv", ["snapbase", "--config", str(self.config), "--store", self.url, *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, self.error = self.capture.readouterr()
-        assert left.value.code == code, (words, out, self.error)
-        return out
-
-    def configure(self, body: str) -> None:
-        self.config.write_text(f"[[aws]]\n{body}")
-
-    def collect(self, *observations: Observation, elsewhere: Any = None) -> None:
-        """A run that reads both regions completely."""
-        self.minutes += 1
-        at = datetime.now(UTC) + timedelta(seconds=self.minutes)
-        with Store.open(self.url, write=True) as store:
-            run_id = store.begin_run("", "", at)
-            for scope, found in ((EUROPE, observations), (AMERICA, elsewhere or ())):
-                given = reading(scope, 0, found)
-                store.record(run_id, type(given)(scope, at, given.observations, given.coverage))
-            store.finish_run(run_id, trust=TRUST, at=at)
-
-    def rules(self, code: int = 1) -> list[str]:
-        return [each["rule"] for each in self.report(code)["findings"]]
-
-    def report(self, code: int = 1) -> Any:
-        return json.loads(self.say("diff", "--format", "json", code=code))
-
-    def head(self) -> str:
-        return str(json.loads(self.say("baselines", "verify", "--format", "json"))["head"])
-
-
-@pytest.fixture
-def desk(store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    for name in ("SNAPBASE_CONFIG", "SNAPBASE_STORE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    made = Desk(store_url, tmp_path / "snapbase.toml", capsys, monkeypatch)
-    made.configure("")
-    return made
-
-
-def _shared(*grants: Grant) -> Observation:
-    return seen(snapshot("a"), grants)
-
-
-def _drift(desk: Desk) -> None:
-    """Approved quiet; then a share with everyone, and one with a stranger."""
-    desk.collect(_shared())
-    desk.say("approve-baseline", "--reason", "day one", "--by", "ada")
-    desk.collect(_shared(grant(PUBLIC), grant(OUTSIDER)))
+from tests.desk import STRANGER, Desk, drift, shared
+from tests.store.world import OUTSIDER, PUBLIC, grant, seen, snapshot
 
 
 def test_what_was_taken_back_is_a_finding_again(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     assert desk.rules() == ["public-share", "unknown-account-share"]
     desk.say("approve-baseline", "--principal", OUTSIDER.id, "--allow-unknown", "--reason", "vendor", "--by", "ada")
     assert desk.rules() == ["public-share"]
@@ -106,7 +34,7 @@ def test_what_was_taken_back_is_a_finding_again(desk: Desk) -> None:
 
 
 def test_a_whole_approval_that_is_taken_back_uncovers_the_one_below(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     desk.say("approve-baseline", "--allow-public", "--allow-unknown", "--reason", "hurry")
     assert desk.rules(0) == []
 
@@ -118,8 +46,8 @@ def test_a_whole_approval_that_is_taken_back_uncovers_the_one_below(desk: Desk) 
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_a_run_older_than_what_was_approved_is_not_called_quiet(desk: Desk, partial: bool) -> None:
-    _drift(desk)
-    desk.collect(_shared())
+    drift(desk)
+    desk.collect(shared())
     desk.say("approve-baseline", "--reason", "taken back by then", "--by", "ada")
     if partial:
         desk.say("approve-baseline", "--snapshot", "a", "--reason", "as it is")
@@ -129,8 +57,8 @@ def test_a_run_older_than_what_was_approved_is_not_called_quiet(desk: Desk, part
 
         assert "Run 2 is older than run 3, which baseline 2 approved as a whole." in desk.error
         assert "revoke baseline 2 first" in desk.error
-    drift = json.loads(desk.say("diff", "--run", "2", "--baseline", "1", "--format", "json", code=1))
-    assert {each["rule"] for each in drift["findings"]} == {"public-share", "unknown-account-share"}
+    then = json.loads(desk.say("diff", "--run", "2", "--baseline", "1", "--format", "json", code=1))
+    assert {each["rule"] for each in then["findings"]} == {"public-share", "unknown-account-share"}
     desk.say("diff", "--from", "1", "--to", "2", code=1)
     held = {
         each["principal"]["id"]: each["unapproved"]
@@ -141,8 +69,8 @@ def test_a_run_older_than_what_was_approved_is_not_called_quiet(desk: Desk, part
 
 
 def test_who_held_what_before_anything_was_approved_is_still_told(desk: Desk) -> None:
-    desk.collect(_shared(grant(PUBLIC)))
-    desk.collect(_shared())
+    desk.collect(shared(grant(PUBLIC)))
+    desk.collect(shared())
     desk.say("approve-baseline", "--reason", "day one")
 
     (found,) = json.loads(desk.say("shares", "--run", "1", "-f", "json"))
@@ -150,53 +78,8 @@ def test_who_held_what_before_anything_was_approved_is_still_told(desk: Desk) ->
     assert (found["principal"]["id"], found["unapproved"]) == ("all", 1)
 
 
-def test_a_snapshot_whose_uid_begins_another_s_is_approved_by_it(desk: Desk) -> None:
-    longer = seen(snapshot("ab"), (grant(PUBLIC),))
-    desk.collect(_shared(grant(PUBLIC)), longer)
-    allowed = ("--allow-public", "--reason", "an image")
-    desk.say("approve-baseline", "--snapshot", "snapshot/", *allowed, code=2)
-    assert "is the uid or the address of no snapshot as of run 1." in desk.error
-
-    desk.say("approve-baseline", "--snapshot", snapshot("a").uid, *allowed)
-
-    (left,) = (each for each in desk.report()["findings"] if each["rule"] == "public-share")
-    assert left["subject"]["uid"] == longer.resource.uid
-
-
-@pytest.mark.parametrize("name", ["orders-2", "snapshot/orders-2", "orders-2.uid"])
-def test_a_snapshot_is_approved_by_the_end_of_its_address(desk: Desk, name: str) -> None:
-    one = snapshot("orders-2")
-    desk.collect(seen(one, (grant(PUBLIC),)), seen(snapshot("orders-23"), (grant(PUBLIC),)))
-    words = ("--snapshot", one.uid if name.endswith("uid") else name, "--allow-public", "--reason", "an image")
-
-    assert one.uid in desk.say("approve-baseline", *words) + desk.error
-
-    (left,) = (each for each in desk.report()["findings"] if each["rule"] == "public-share")
-    assert left["subject"]["name"] == "orders-23"
-
-
-def test_what_is_gone_does_not_approve_what_is_called_nearly_the_same(desk: Desk) -> None:
-    tagged = replace(snapshot("snap-1"), name="orders")
-    desk.collect(seen(snapshot("orders-2"), (grant(PUBLIC),)), seen(tagged, (grant(PUBLIC),)))
-
-    desk.say("approve-baseline", "--snapshot", "orders", "--allow-public", "--reason", "why", code=2)
-
-    assert f"Near it: {tagged.uid}, {snapshot('orders-2').uid}." in desk.error
-    assert desk.say("baselines", "list", "--format", "json").strip() == "[]"
-
-
-def test_one_name_in_two_places_names_neither(desk: Desk) -> None:
-    there = replace(snapshot("a"), uid="arn:aws:ec2:us-east-1::snapshot/a", address="arn:aws:ec2:us-east-1::snapshot/a")
-    desk.collect(_shared(), elsewhere=[seen(there)])
-
-    desk.say("approve-baseline", "--snapshot", "a", "--reason", "why", code=2)
-
-    assert "a names several snapshots as of run 1. Near it: " in desk.error
-    assert there.uid in desk.error
-
-
 def test_taking_back_below_a_whole_approval_says_what_else_to_do(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     desk.say("approve-baseline", "--principal", OUTSIDER.id, "--allow-unknown", "--reason", "vendor")
     desk.say("approve-baseline", "--allow-public", "--reason", "all of it")
 
@@ -219,7 +102,7 @@ def test_taking_back_below_a_whole_approval_says_what_else_to_do(desk: Desk) -> 
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(desk: Desk, words: list[str], refused: str) -> None:
-    desk.collect(_shared())
+    desk.collect(shared())
     desk.say("approve-baseline", "--reason", "day one")
     if words != ["revoke", "1"]:
         desk.say("baselines", "revoke", "1", "--reason", "no")
@@ -230,7 +113,7 @@ def test_what_cannot_be_done_is_said_in_words(desk: Desk, words: list[str], refu
 
 
 def test_an_unknown_baseline_is_no_empty_one(desk: Desk) -> None:
-    desk.collect(_shared())
+    desk.collect(shared())
 
     desk.say("diff", "--baseline", "7", code=2)
 
@@ -239,7 +122,7 @@ def test_an_unknown_baseline_is_no_empty_one(desk: Desk) -> None:
 
 def test_with_four_eyes_nothing_counts_until_somebody_else_looked(desk: Desk) -> None:
     desk.configure("[approval]\nfour_eyes = true\n")
-    desk.collect(_shared(grant(PUBLIC)))
+    desk.collect(shared(grant(PUBLIC)))
     said = desk.say("approve-baseline", "--allow-public", "--reason", "a public image", "--by", "ada")
     assert "counts once somebody else confirms it: snapbase baselines confirm 1 --by OTHER" in said
 
@@ -266,7 +149,7 @@ def test_with_four_eyes_nothing_counts_until_somebody_else_looked(desk: Desk) ->
 
 def test_what_waits_can_be_refused(desk: Desk) -> None:
     desk.configure("[approval]\nfour_eyes = true\n")
-    desk.collect(_shared(grant(PUBLIC)))
+    desk.collect(shared(grant(PUBLIC)))
     desk.say("approve-baseline", "--allow-public", "--reason", "a public image", "--by", "ada")
 
     desk.say("baselines", "revoke", "1", "--by", "bob", "--reason", "it is not")
@@ -277,7 +160,7 @@ def test_what_waits_can_be_refused(desk: Desk) -> None:
 
 def test_confirming_below_a_newer_whole_approval_is_refused(desk: Desk) -> None:
     desk.configure("[approval]\nfour_eyes = true\n")
-    desk.collect(_shared())
+    desk.collect(shared())
     for _ in range(2):
         desk.say("approve-baseline", "--reason", "day one", "--by", "ada")
     desk.say("baselines", "confirm", "2", "--by", "bob")
@@ -288,7 +171,7 @@ def test_confirming_below_a_newer_whole_approval_is_refused(desk: Desk) -> None:
 
 
 def test_what_ends_soon_is_listed_as_such(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     flags = ["--principal", OUTSIDER.id, "--allow-unknown", "--reason", "vendor"]
     desk.say("approve-baseline", *flags, "--until", "3d")
 
@@ -299,12 +182,12 @@ def test_what_ends_soon_is_listed_as_such(desk: Desk) -> None:
 
 
 def test_what_an_ended_approval_let_through_returns_and_says_who_let_it(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     flags = ["--allow-unknown", "--by", "ada"]
     desk.say("approve-baseline", "--principal", OUTSIDER.id, "--until", "1d", "--reason", "move", *flags)
     assert desk.rules() == ["public-share"]
     desk.minutes = 2 * 24 * 3600
-    desk.collect(_shared(grant(PUBLIC), grant(OUTSIDER)))
+    desk.collect(shared(grant(PUBLIC), grant(OUTSIDER)))
 
     found = desk.report()["findings"]
 
@@ -319,7 +202,7 @@ def test_what_an_ended_approval_let_through_returns_and_says_who_let_it(desk: De
     assert desk.rules() == ["public-share"]
     desk.say("approve-baseline", "--allow-public", "--reason", "all", "--by", "ada")
     desk.minutes = 100 * 24 * 3600
-    desk.collect(_shared(grant(PUBLIC), grant(OUTSIDER)))
+    desk.collect(shared(grant(PUBLIC), grant(OUTSIDER)))
     ended = desk.report()["findings"]
     assert [each["rule"] for each in ended] == ["unknown-account-share", "approval-expired"]
     desk.say("approve-baseline", "--except", ended[1]["id"], "--reason", "not that one")
@@ -344,7 +227,7 @@ _SSH = ((serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH),
 def test_a_signed_log_verifies_with_its_key_and_with_no_other(desk: Desk, tmp_path: Path, form: Any) -> None:
     private, public = _keys(tmp_path, *form)
     desk.configure(f"[approval]\nsigning_key = '{private}'\n")
-    _drift(desk)
+    drift(desk)
     desk.say("baselines", "revoke", "1", "--reason", "no")
 
     assert "2 lines, all as written." in desk.say("baselines", "verify", "--public-key", str(public))
@@ -353,7 +236,7 @@ def test_a_signed_log_verifies_with_its_key_and_with_no_other(desk: Desk, tmp_pa
     _, other = _keys(tmp_path / "other", *form)
     assert "line 1: Its signature" in desk.say("baselines", "verify", "--public-key", str(other), code=1)
     desk.configure("")
-    desk.collect(_shared())
+    desk.collect(shared())
     desk.say("approve-baseline", "--reason", "unsigned")
     found = desk.say("baselines", "verify", "--public-key", str(public), code=1)
     assert "line 3: It is not signed, though lines before it are." in found
@@ -365,7 +248,7 @@ def test_a_signed_log_verifies_with_its_key_and_with_no_other(desk: Desk, tmp_pa
 def test_a_key_that_is_none_is_refused_before_anything_is_approved(desk: Desk, tmp_path: Path, body: str) -> None:
     (tmp_path / "key").write_text(body)
     desk.configure(f"[approval]\nsigning_key = '{tmp_path}/key'\n")
-    desk.collect(_shared())
+    desk.collect(shared())
 
     desk.say("approve-baseline", "--reason", "day one", code=2)
 
@@ -375,7 +258,7 @@ def test_a_key_that_is_none_is_refused_before_anything_is_approved(desk: Desk, t
 
 
 def test_verification_names_what_was_altered_and_exits_1(desk: Desk) -> None:
-    _drift(desk)
+    drift(desk)
     head = desk.head()
     assert "all as written" in desk.say("baselines", "verify", "--head", head.upper())
     engine = connect(desk.url, write=True)
@@ -395,12 +278,12 @@ def _elsewhere(desk: Desk, tmp_path: Path) -> Desk:
 
 def test_an_exported_state_is_what_the_next_run_elsewhere_is_compared_with(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "approved.jsonl"
-    _drift(desk)
+    drift(desk)
     desk.say("approve-baseline", "--principal", OUTSIDER.id, "--allow-unknown", "--reason", "vendor", "--by", "eve")
     desk.say("baselines", "export", str(file))
     assert desk.say("baselines", "export", "-") == file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    desk.collect(_shared(grant(PUBLIC), grant(OUTSIDER)))
+    desk.collect(shared(grant(PUBLIC), grant(OUTSIDER)))
     assert desk.say("baselines", "export") == file.read_text(), "nothing that was approved has changed"
     there = _elsewhere(desk, tmp_path)
 
@@ -411,7 +294,7 @@ def test_an_exported_state_is_what_the_next_run_elsewhere_is_compared_with(desk:
     there.say("diff", code=2)
     assert "no finished run yet" in there.error
     there.minutes = 70
-    there.collect(_shared(grant(PUBLIC), grant(OUTSIDER)), elsewhere=[seen(snapshot("new"))])
+    there.collect(shared(grant(PUBLIC), grant(OUTSIDER)), elsewhere=[seen(snapshot("new"))])
     assert there.rules() == ["public-share", "snapshot-appeared"]
     assert there.report()["baseline"]["approved_by"] == "eve"
     assert "all as written" in there.say("baselines", "verify")
@@ -424,7 +307,7 @@ def test_an_exported_state_is_what_the_next_run_elsewhere_is_compared_with(desk:
 
 def test_a_file_that_was_edited_is_not_imported(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "approved.jsonl"
-    desk.collect(_shared(grant(OUTSIDER)))
+    desk.collect(shared(grant(OUTSIDER)))
     desk.say("approve-baseline", "--allow-unknown", "--reason", "vendor")
     desk.say("baselines", "export", str(file))
     file.write_text(file.read_text().replace(OUTSIDER.id, STRANGER))
@@ -438,7 +321,7 @@ def test_a_file_that_was_edited_is_not_imported(desk: Desk, tmp_path: Path) -> N
 
 def test_with_four_eyes_an_import_waits_too(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "approved.jsonl"
-    desk.collect(_shared())
+    desk.collect(shared())
     desk.say("approve-baseline", "--reason", "day one", "--by", "ada")
     desk.say("baselines", "export", str(file))
     desk.configure("[approval]\nfour_eyes = true\n")
@@ -447,7 +330,7 @@ def test_with_four_eyes_an_import_waits_too(desk: Desk, tmp_path: Path) -> None:
     assert "once somebody confirms them" in there.say("baselines", "import", str(file))
 
     there.minutes = 70
-    there.collect(_shared())
+    there.collect(shared())
     assert there.report(0)["baseline"] is None
 
 
@@ -465,7 +348,7 @@ def test_thousands_of_shares_are_shown_by_who_holds_them(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("kinds", "left"), [("aws.ec2.*", 0), ("aws.rds.*", None)])
 def test_a_principal_is_approved_for_kinds_and_until_a_date(desk: Desk, kinds: str, left: int | None) -> None:
-    desk.collect(_shared(grant(OUTSIDER)))
+    desk.collect(shared(grant(OUTSIDER)))
     words = ["approve-baseline", "--principal", OUTSIDER.id, "--kinds", kinds, "--until", "30d", "--allow-unknown"]
 
     desk.say(*words, "--reason", "vendor", code=0 if left == 0 else 2)

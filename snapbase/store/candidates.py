@@ -73,6 +73,7 @@ def _showing(connection: Connection, before: int, after: int) -> set[int]:
     resource, version, profile, state = tables.resource, tables.version, tables.profile.c, tables.scope_state.c
     shows = (profile.body.contains(f'"{each.removeprefix("attr:")}":true', autoescape=True) for each in SHOWING)
     late = select(state.scope_id).where(or_(state.first_complete.is_(None), state.first_complete > before))
+    late = late.where(state.seen > 0)  # one that is denied for good holds nothing, and must cost nothing
     if connection.execute(late.limit(1)).first() is None:
         return set()
     found: set[int] = set()

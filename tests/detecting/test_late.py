@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from snapbase.event import Action, Result
+from snapbase.model import Run
 from snapbase.operations.diff import finished_run
 from snapbase.store import Store, bundle
 from tests.detecting.world import DAY, EVE, approve, did, run, said, told
@@ -34,12 +35,18 @@ def test_of_what_happened_as_long_ago_the_approved_run_knew_the_rest_and_it_stay
     assert [each.subject.uid for each in told(store)] == ["event:aws:inhibit--5-1-:user/eve"]
 
 
-def test_an_approval_of_an_older_run_settles_what_it_was_shown_and_nothing_that_came_after(store: Store) -> None:
+def _told_late(store: Store) -> Run:
+    """A run since the approved one, and after it an event of before both; the newest run has heard of it."""
     run(store, -1)
     approve(store, -1)
     older = run(store, 0)
     store.add_events([did(Action.INHIBIT, days=-0.5)])
     run(store, 1)
+    return older
+
+
+def test_an_approval_of_an_older_run_settles_what_it_was_shown_and_nothing_that_came_after(store: Store) -> None:
+    older = _told_late(store)
     assert said(store) == ["recovery-inhibited"]
     approve(store, 1.5, of=older)
     assert said(store) == [], "it was among what was shown"
@@ -50,11 +57,7 @@ def test_an_approval_of_an_older_run_settles_what_it_was_shown_and_nothing_that_
 
 
 def test_one_late_event_that_was_approved_alone_stays_silent_when_an_older_run_is_approved_whole(store: Store) -> None:
-    run(store, -1)
-    approve(store, -1)
-    older = run(store, 0)
-    store.add_events([did(Action.INHIBIT, days=-0.5)])
-    run(store, 1)
+    older = _told_late(store)
     approve(store, 1, findings=(told(store)[0].id,))
     approve(store, 1.5, of=older)
 

@@ -1,31 +1,22 @@
-"""Who stands behind a role: denied, eligible, of another tenant, a guest; and subscriptions nobody let us into."""
+"""Who stands behind a role: denied, eligible, or of another tenant."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from snapbase.collect.azure.denials import Hold, _denial
-from snapbase.collect.azure.entra_guest import guest
-from snapbase.collect.azure.errors import Unread, classify
 from snapbase.collect.azure.rbac_eligible import LATENT
 from snapbase.collect.azure.roles import OF_THE_ROLE, SOMEBODY_ELSES_LINK, holder_of
-from snapbase.collect.azure.signin import SignIn
-from snapbase.model import ANYWHERE, Observation, Outcome, Principal, PrincipalKind
+from snapbase.model import Principal, PrincipalKind
 from snapbase.sandbox.azure import roles
 from snapbase.sandbox.azure.answers import Answer
-from snapbase.sandbox.azure.server import MANAGEMENT_GROUP, SUBSCRIPTIONS, TENANT
-from snapbase.sandbox.faults import FaultKind
-from snapbase.settings import AzureEntry
-from tests.collect.azure.arm import GROUP, HERE, SUBSCRIPTION, WHO, Arm, grants, held
-from tests.collect.azure.makers import DISK
+from snapbase.sandbox.azure.server import MANAGEMENT_GROUP
+from tests.collect.azure.arm import GROUP, HERE, WHO, Arm, grants, held
 
 OTHER = "00000000-0000-4000-8000-0000000000ee"
 MANAGEMENT = f"/providers/Microsoft.Management/managementGroups/{MANAGEMENT_GROUP}"
 MINT = "Microsoft.Compute/snapshots/beginGetAccess/action"
-EVIL_TENANT = "99999999-9999-4999-8999-999999999999"
 
 
 def _role(arm: Arm, name: str, **permission: Sequence[str]) -> str:
@@ -194,7 +185,7 @@ def test_a_role_on_what_holds_no_data_reaches_none(arm: Arm) -> None:
     (eligible,) = arm.kind("azure.rbac.eligible")
 
     assert grants(eligible) == frozenset()
-    assert _outsiders(arm) == []
+    assert arm.kind("azure.entra.guest") == []
 
 
 def test_without_a_licence_nobody_is_eligible(arm: Arm) -> None:
@@ -257,221 +248,3 @@ def test_a_group_deleted_meanwhile_has_no_delegations(arm: Arm) -> None:
     arm.sandbox.answer = gone  # type: ignore[method-assign]
 
     assert len(arm.kind("azure.lighthouse")) == 1
-
-
-def _person(arm: Arm, key: str, **told: Any) -> None:
-    arm.sandbox.estate.directory[key] = {"kind": "user", "id": key, **told}
-    arm.writer.assign(HERE, roles.CONTRIBUTOR, key, "User")
-
-
-def _application(arm: Arm, key: str, owner: str) -> None:
-    told = {"kind": "application", "id": key, "displayName": "App", "appOwnerOrganizationId": owner}
-    arm.sandbox.estate.directory[key] = told
-    arm.writer.assign(HERE, roles.CONTRIBUTOR, key, "ServicePrincipal")
-
-
-def _outsiders(arm: Arm) -> list[Observation]:
-    return arm.kind("azure.entra.guest")
-
-
-def test_a_guest_is_named_by_their_home(arm: Arm) -> None:
-    _person(arm, WHO, userPrincipalName="Eve_Adams_evil.example#EXT#@corp.onmicrosoft.com", userType="Guest")
-    _person(arm, OTHER, userPrincipalName="ada@corp.example", userType="Member")
-
-    (found,) = _outsiders(arm)
-
-    assert held(found) == {("user", "eve_adams@evil.example", "read", "azure.entra/Contributor")}
-    assert found.resource.uid == f"{HERE}#guest:{WHO}"
-    # The assignment itself keeps the object id, whatever Graph says.
-    assert {(kind, key) for kind, key, _, _ in held(arm.containers()[HERE])} == {("user", WHO), ("user", OTHER)}
-
-
-def test_a_guest_who_may_only_read_an_image_can_start_it(arm: Arm) -> None:
-    _person(arm, WHO, userPrincipalName="eve_evil.example#EXT#@corp", userType="Guest")
-    arm.sandbox.estate.assignments.clear()
-    arm.writer.assign(arm.writer.image(GROUP, "golden", DISK), roles.READER, WHO, "User")
-
-    (found,) = _outsiders(arm)
-
-    assert held(found) == {("user", "eve@evil.example", "launch", "azure.entra/Reader")}
-
-
-@pytest.mark.parametrize(
-    ("owner", "expected"),
-    [
-        (EVIL_TENANT, {("tenant", EVIL_TENANT)}),
-        ("f8cdef31-a31e-4b4a-93e4-5f571e91255a", {("service", "App")}),
-        (TENANT, set()),
-    ],
-)
-def test_an_application_is_named_by_its_owner(arm: Arm, owner: str, expected: set[tuple[str, str]]) -> None:
-    _application(arm, WHO, owner)
-
-    assert {(kind, key) for each in _outsiders(arm) for kind, key, _, _ in held(each)} == expected
-
-
-@pytest.mark.parametrize(
-    ("user", "expected"),
-    [
-        ({"userPrincipalName": "ada@corp.example"}, None),
-        ({"userPrincipalName": "ada@corp.example", "userType": None}, None),
-        (
-            {"userPrincipalName": "x@corp.example", "userType": "Guest", "mail": "X@Evil.example"},
-            Principal(PrincipalKind.USER, "x@evil.example"),
-        ),
-        (
-            {"userPrincipalName": "x_Evil.example#ext#@corp", "userType": "Member"},
-            Principal(PrincipalKind.USER, "x@evil.example"),
-        ),
-        *(
-            ({"userPrincipalName": "x@corp.example", "userType": "Member", "mail": "x@evil.example", **told}, expected)
-            for told, expected in (
-                ({"creationType": "Invitation"}, Principal(PrincipalKind.USER, "x@evil.example")),
-                ({"creationType": "SelfServiceSignUp"}, Principal(PrincipalKind.USER, "x@evil.example")),
-                ({"externalUserState": "Accepted"}, Principal(PrincipalKind.USER, "x@evil.example")),
-                ({"creationType": None, "externalUserState": None}, None),
-                ({"creationType": "EmailVerified"}, None),
-            )
-        ),
-        ({"id": WHO, "userPrincipalName": "x#EXT#@corp"}, Principal(PrincipalKind.OTHER, f"guest {WHO}")),
-        ({"id": WHO, "userPrincipalName": 7, "userType": "guest"}, Principal(PrincipalKind.OTHER, f"guest {WHO}")),
-    ],
-)
-def test_who_is_a_guest(user: dict[str, Any], expected: Principal | None) -> None:
-    assert guest(user) == expected
-
-
-def test_a_guest_whose_home_is_not_told_is_unknown(arm: Arm) -> None:
-    _person(arm, WHO, userPrincipalName="nobody", userType="Guest")
-
-    (found,) = _outsiders(arm)
-
-    assert found.grants is None
-
-
-def test_many_are_asked_for_in_batches_and_the_deleted_are_left_out(arm: Arm) -> None:
-    for number in range(17):
-        key = f"00000000-0000-4000-8000-{number:012d}"
-        _person(arm, key, userPrincipalName=f"u{number}_evil.example#EXT#@corp", userType="Guest")
-    arm.writer.assign(HERE, roles.CONTRIBUTOR, WHO, "User")
-
-    assert len(_outsiders(arm)) == 17
-    assert [call[3] for call in arm.switchboard.calls].count("graph:User.Read.All") == 2
-
-
-def test_where_graph_is_refused_the_kind_is_and_nothing_else(arm: Arm) -> None:
-    _person(arm, WHO, userPrincipalName="eve_evil.example#EXT#@corp", userType="Guest")
-    arm.fault(FaultKind.DENIED, "graph:*")
-
-    with pytest.raises(Unread) as refused:
-        _outsiders(arm)
-
-    miss = classify(refused.value)
-    assert miss is not None
-    assert miss.outcome == Outcome.DENIED
-    assert "application permission of Microsoft Graph" in miss.reason
-    assert held(arm.containers()[HERE]) == {("user", WHO, "read", "azure.rbac/Contributor")}
-
-
-def test_graph_is_not_asked_where_no_person_holds_a_role(arm: Arm) -> None:
-    arm.writer.assign(HERE, roles.CONTRIBUTOR, WHO, "Group")
-    fault = arm.fault(FaultKind.DENIED, "graph:*")
-
-    assert _outsiders(arm) == []
-    assert fault.struck == 0
-
-
-def test_a_subscription_only_the_management_groups_know_is_not_silently_missing(arm: Arm) -> None:
-    hidden = SUBSCRIPTIONS[1]
-    arm.sandbox.hidden.add(hidden)
-
-    found = {target.account: target for target in arm.connect().targets()}
-
-    assert found[SUBSCRIPTION].failure is None
-    assert found[hidden].location == ANYWHERE
-    failure = found[hidden].failure
-    assert failure is not None
-    assert failure.outcome == Outcome.DENIED
-
-
-def test_where_management_groups_cannot_be_read_the_visible_subscriptions_are_it(arm: Arm) -> None:
-    arm.sandbox.hidden.add(SUBSCRIPTIONS[1])
-    arm.fault(FaultKind.DENIED, "Microsoft.Management/managementGroups/descendants/read")
-
-    assert [target.account for target in arm.connect().targets()] == [SUBSCRIPTION]
-
-
-@pytest.mark.parametrize("kind", [FaultKind.THROTTLED, FaultKind.ERROR])
-def test_subscriptions_that_could_not_be_told_this_time_are_said_after_those_that_could(
-    arm: Arm, kind: FaultKind
-) -> None:
-    arm.fault(kind, "Microsoft.Management/managementGroups/descendants/read")
-    targets = arm.connect().targets()
-
-    assert {next(targets).account for _ in SUBSCRIPTIONS} == set(SUBSCRIPTIONS)
-    with pytest.raises(Unread):
-        next(targets)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "scope", "graph"),
-    [
-        (None, "https://management.azure.com/.default", "https://graph.microsoft.com"),
-        (
-            "https://management.chinacloudapi.cn",
-            "https://management.chinacloudapi.cn/.default",
-            "https://microsoftgraph.chinacloudapi.cn",
-        ),
-        (
-            "https://management.usgovcloudapi.net/",
-            "https://management.core.usgovcloudapi.net/.default",
-            "https://graph.microsoft.us",
-        ),
-        ("https://arm.stack.example", "https://arm.stack.example/.default", ""),
-    ],
-)
-def test_each_cloud_has_its_own_audience_and_directory(endpoint: str | None, scope: str, graph: str) -> None:
-    from azure.core import AzureClouds
-    from azure.mgmt.core.tools import get_arm_endpoints
-
-    sign_in = SignIn(AzureEntry(endpoint=endpoint))
-
-    assert (sign_in._scope, sign_in.graph) == (scope, graph)
-    known = {tuple(get_arm_endpoints(each)["credential_scopes"]) for each in AzureClouds}
-    assert (scope,) in known or not graph
-
-
-def _certificate(folder: Path) -> Path:
-    """A certificate with its key, as AZURE_CLIENT_CERTIFICATE_PATH wants it."""
-    import trustme
-
-    file = folder / "app.pem"
-    issued = trustme.CA().issue_cert("app.corp.example", key_type=trustme.KeyType.RSA)
-    issued.private_key_and_cert_chain_pem.write_to_path(file)
-    return file
-
-
-@pytest.mark.parametrize("way", ["secret", "certificate", "workload identity", "managed identity"])
-def test_servers_sign_in_without_a_person(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What azure-identity is asked to try, in the order of DefaultAzureCredential; no token is fetched."""
-    for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_"))]:
-        monkeypatch.delenv(name)
-    settings = {
-        "secret": {"AZURE_CLIENT_SECRET": "x"},
-        "certificate": {"AZURE_CLIENT_CERTIFICATE_PATH": str(_certificate(tmp_path))},
-        "workload identity": {"AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token")},
-        "managed identity": {},
-    }
-    for name, value in ({"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": WHO} | settings[way]).items():
-        monkeypatch.setenv(name, value)
-
-    credential = SignIn(AzureEntry(tenant_id=TENANT))._credential.credential
-
-    found = [type(each).__name__ for each in credential.credentials]
-    inner = next(each for each in credential.credentials if type(each).__name__ == "EnvironmentCredential")
-    by_environment = type(getattr(inner, "_credential", None)).__name__
-    expected = {"secret": "ClientSecretCredential", "certificate": "CertificateCredential"}
-    assert by_environment == expected.get(way, "NoneType")
-    assert ("WorkloadIdentityCredential" in found) is (way == "workload identity")
-    assert "ManagedIdentityCredential" in found
-    assert not any("Interactive" in each for each in found)
